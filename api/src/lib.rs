@@ -1,0 +1,1 @@
+//! The exchange as a library.

@@ -1,0 +1,78 @@
+//! Points in time, as the exchange stamps them.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const MICROSECONDS_PER_DAY: u64 = 86_400_000_000;
+
+/// Microseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The point in time so many microseconds after the Unix epoch.
+    #[must_use]
+    pub const fn from_microseconds(microseconds: u64) -> Self {
+        Self(microseconds)
+    }
+
+    /// Microseconds since the Unix epoch.
+    #[must_use]
+    pub const fn microseconds(self) -> u64 {
+        self.0
+    }
+
+    /// How long after `earlier` this is; zero if it is not.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The UTC day it falls in.
+    #[must_use]
+    pub const fn day(self) -> Day {
+        Day(self.0 / MICROSECONDS_PER_DAY)
+    }
+}
+
+/// A UTC day, counted from 1970-01-01.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(u64);
+
+impl Day {
+    /// The day so many days after 1970-01-01.
+    #[must_use]
+    pub const fn from_days_since_epoch(days: u64) -> Self {
+        Self(days)
+    }
+
+    /// Days since 1970-01-01.
+    #[must_use]
+    pub const fn days_since_epoch(self) -> u64 {
+        self.0
+    }
+
+    /// Its first microsecond.
+    #[must_use]
+    pub const fn start(self) -> Timestamp {
+        Timestamp(self.0 * MICROSECONDS_PER_DAY)
+    }
+}
+
+/// Where stamps come from; handed in, so that tests can turn it.
+pub trait Clock: Send + Sync {
+    /// What time it is now. May go backwards: whoever stamps takes care of that.
+    fn now(&self) -> Timestamp;
+}
+
+/// The machine's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since_epoch = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Timestamp(u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX))
+    }
+}
