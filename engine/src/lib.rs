@@ -4,6 +4,7 @@
 //! It knows no SQL, no HTTP, no JSON and no files.
 
 pub mod answer;
+pub mod book;
 pub mod command;
 pub mod event;
 pub mod id;
