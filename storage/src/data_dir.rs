@@ -1,0 +1,137 @@
+//! The data directory: who may use it, and where in it everything stands.
+//!
+//! ```text
+//! <root>/lock            held while a process uses the directory; its content means nothing
+//! <root>/control/        the control log
+//! <root>/partition-<n>/  a partition's journal
+//! <root>/shardbook.db    the default database
+//! ```
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use shardbook_engine::journal::JournalError;
+
+/// A data directory, held against every other process until this is dropped.
+#[derive(Debug)]
+pub struct DataDir {
+    root: PathBuf,
+    /// The operating system gives the lock back when the file is closed, however the process
+    /// ends; so a crash leaves nothing to clean up.
+    _lock: File,
+}
+
+impl DataDir {
+    /// Takes the directory at `root`, making it first where there is none.
+    ///
+    /// # Errors
+    /// [`JournalError::InUse`] while another process holds it; [`JournalError::Io`] when the
+    /// machine refuses.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self, JournalError> {
+        let root = root.into();
+        create_durably(&root).map_err(|source| failed("creating", &root, source))?;
+        let path = root.join("lock");
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|source| failed("opening", &path, source))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { root, _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(JournalError::InUse {
+                place: root.display().to_string(),
+            }),
+            Err(TryLockError::Error(source)) => Err(failed("locking", &path, source)),
+        }
+    }
+
+    /// The directory itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the journal of the partition with this number stands.
+    #[must_use]
+    pub fn partition(&self, number: u16) -> PathBuf {
+        self.root.join(format!("partition-{number}"))
+    }
+
+    /// Where the control log stands.
+    #[must_use]
+    pub fn control(&self) -> PathBuf {
+        self.root.join("control")
+    }
+
+    /// The file of the default database.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.root.join("shardbook.db")
+    }
+}
+
+/// Makes the directory and those above it that are missing. Each new name is flushed in the
+/// directory that holds it, so that a journal acknowledged within can't vanish with its
+/// directory.
+fn create_durably(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let parent = match directory.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        Some(_) | None => Path::new("."),
+    };
+    create_durably(parent)?;
+    match fs::create_dir(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    File::open(parent)?.sync_all()
+}
+
+fn failed(doing: &'static str, place: &Path, source: io::Error) -> JournalError {
+    JournalError::Io {
+        doing,
+        place: place.display().to_string(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_directory_is_made_with_those_above_it() {
+        let above = tempfile::tempdir().unwrap();
+        let root = above.path().join("a/b/data");
+        let directory = DataDir::open(&root).unwrap();
+        assert!(root.is_dir());
+        assert_eq!(directory.partition(3), root.join("partition-3"));
+        assert_eq!(directory.control(), root.join("control"));
+        assert_eq!(directory.database(), root.join("shardbook.db"));
+    }
+
+    #[test]
+    fn a_directory_belongs_to_one_holder_at_a_time() {
+        let root = tempfile::tempdir().unwrap();
+        let first = DataDir::open(root.path()).unwrap();
+        assert!(matches!(
+            DataDir::open(root.path()),
+            Err(JournalError::InUse { .. })
+        ));
+        drop(first);
+        DataDir::open(root.path()).unwrap();
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_named() {
+        let above = tempfile::tempdir().unwrap();
+        let root = above.path().join("data");
+        fs::write(&root, "not a directory").unwrap();
+        let error = DataDir::open(&root).unwrap_err().to_string();
+        assert!(error.contains(&root.display().to_string()), "{error}");
+    }
+}
