@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod book;
 pub mod command;
+pub mod control;
 pub mod event;
 pub mod id;
 pub mod instrument;

@@ -1,0 +1,185 @@
+//! The control log's records, and their bytes: what the exchange is and what trades on it.
+//!
+//! The log is read before any shard starts and is never trimmed. Its first record names the
+//! exchange; every instrument follows when it is first seen, and is never taken back. Payloads
+//! are built as a partition's are (see [`crate::record`]), with a version of their own.
+
+#[cfg(test)]
+mod tests;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::id::{InstrumentId, Symbol};
+use crate::instrument::{Increment, Instrument, PriceBand};
+use crate::quantity::{Notional, Quantity};
+use crate::record::{RecordError, wire};
+use crate::time::Timestamp;
+
+const VERSION: u8 = 1;
+
+/// One entry of the control log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ControlRecord {
+    /// The exchange came to be; always the first record.
+    ExchangeCreated {
+        /// Tells this exchange's journal and database from any other's.
+        exchange: Uuid,
+        /// When.
+        created_at: Timestamp,
+    },
+    /// An instrument was seen for the first time.
+    InstrumentListed {
+        /// With its number and its rules.
+        instrument: Instrument,
+        /// The partition that holds it for good, counted from 0.
+        partition: u32,
+        /// When.
+        created_at: Timestamp,
+    },
+}
+
+impl ControlRecord {
+    /// Appends the record to a payload begun by [`begin_payload`].
+    pub fn encode(&self, payload: &mut Vec<u8>) {
+        wire::append(&WireRecord::of(self), payload);
+    }
+}
+
+/// Begins a payload: the one byte that says how to read what follows.
+pub fn begin_payload(payload: &mut Vec<u8>) {
+    payload.push(VERSION);
+}
+
+/// The records of a payload, in the order they were appended.
+///
+/// # Errors
+/// When the bytes are not what [`begin_payload`] and [`ControlRecord::encode`] write.
+pub fn decode_payload(payload: &[u8]) -> Result<Vec<ControlRecord>, RecordError> {
+    wire::decode_payload(payload, VERSION, |bytes| {
+        wire::parse::<WireRecord>(bytes)?.into_record()
+    })
+}
+
+/// Version 1 of the bytes. New variants are added at the end.
+#[derive(Serialize, Deserialize)]
+enum WireRecord<'a> {
+    ExchangeCreated {
+        exchange: [u8; 16],
+        created_at: u64,
+    },
+    #[serde(borrow)]
+    InstrumentListed(WireInstrument<'a>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireInstrument<'a> {
+    id: u32,
+    symbol: &'a str,
+    tick: WireIncrement,
+    lot: WireIncrement,
+    min_quantity: u64,
+    max_quantity: u64,
+    min_notional: Option<u128>,
+    price_band_basis_points: Option<u64>,
+    #[serde(borrow)]
+    binance_symbol: Option<&'a str>,
+    partition: u32,
+    created_at: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireIncrement {
+    mantissa: u64,
+    scale: u32,
+}
+
+impl<'a> WireRecord<'a> {
+    fn of(record: &'a ControlRecord) -> Self {
+        match record {
+            ControlRecord::ExchangeCreated {
+                exchange,
+                created_at,
+            } => Self::ExchangeCreated {
+                exchange: *exchange.as_bytes(),
+                created_at: created_at.microseconds(),
+            },
+            ControlRecord::InstrumentListed {
+                instrument,
+                partition,
+                created_at,
+            } => Self::InstrumentListed(WireInstrument {
+                id: instrument.id.get(),
+                symbol: instrument.symbol.as_str(),
+                tick: WireIncrement::of(instrument.tick),
+                lot: WireIncrement::of(instrument.lot),
+                min_quantity: instrument.min_quantity.lots(),
+                max_quantity: instrument.max_quantity.lots(),
+                min_notional: instrument.min_notional.map(Notional::ticks_times_lots),
+                price_band_basis_points: instrument.price_band.map(PriceBand::basis_points),
+                binance_symbol: instrument.binance_symbol.as_deref(),
+                partition: *partition,
+                created_at: created_at.microseconds(),
+            }),
+        }
+    }
+
+    fn into_record(self) -> Result<ControlRecord, RecordError> {
+        match self {
+            Self::ExchangeCreated {
+                exchange,
+                created_at,
+            } => Ok(ControlRecord::ExchangeCreated {
+                exchange: Uuid::from_bytes(exchange),
+                created_at: Timestamp::from_microseconds(created_at),
+            }),
+            Self::InstrumentListed(listed) => Ok(ControlRecord::InstrumentListed {
+                partition: listed.partition,
+                created_at: Timestamp::from_microseconds(listed.created_at),
+                instrument: listed.into_instrument()?,
+            }),
+        }
+    }
+}
+
+impl WireInstrument<'_> {
+    fn into_instrument(self) -> Result<Instrument, RecordError> {
+        let price_band = self.price_band_basis_points.map(|basis_points| {
+            PriceBand::from_basis_points(basis_points).ok_or(out_of_range("price_band"))
+        });
+        Ok(Instrument {
+            id: InstrumentId::new(self.id),
+            symbol: Symbol::new(self.symbol).map_err(|source| RecordError::Id {
+                field: "symbol",
+                source,
+            })?,
+            tick: self.tick.into_increment("tick")?,
+            lot: self.lot.into_increment("lot")?,
+            min_quantity: Quantity::new(self.min_quantity).ok_or(out_of_range("min_quantity"))?,
+            max_quantity: Quantity::new(self.max_quantity).ok_or(out_of_range("max_quantity"))?,
+            min_notional: self.min_notional.map(Notional::new),
+            price_band: price_band.transpose()?,
+            binance_symbol: self.binance_symbol.map(str::to_owned),
+        })
+    }
+}
+
+impl WireIncrement {
+    const fn of(increment: Increment) -> Self {
+        Self {
+            mantissa: increment.mantissa(),
+            scale: increment.scale(),
+        }
+    }
+
+    fn into_increment(self, field: &'static str) -> Result<Increment, RecordError> {
+        let step = Decimal::try_from_i128_with_scale(i128::from(self.mantissa), self.scale)
+            .map_err(|_| out_of_range(field))?;
+        Increment::new(step).map_err(|_| out_of_range(field))
+    }
+}
+
+const fn out_of_range(field: &'static str) -> RecordError {
+    RecordError::OutOfRange { field }
+}
