@@ -11,6 +11,7 @@ pub mod event;
 pub mod id;
 pub mod instrument;
 pub mod journal;
+pub mod market_data;
 pub mod order;
 pub mod price;
 pub mod quantity;

@@ -1,0 +1,269 @@
+//! The clients' orders that memory holds: all that rest, and the newest closed.
+//!
+//! A row is kept small, since a million may rest: ids are shared text, a client's name is held
+//! once however many orders it has, and what only a traded order has stands apart. It is turned
+//! into an [`Order`] on demand. Rows are found by id through a table of slots that holds no text
+//! of its own, and by placement through a tree, which also tells which order is newer.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::hash::BuildHasher;
+use std::iter;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+use crate::id::{ClientId, IdempotencyKey, OrderId, OrderRef, Sequence};
+use crate::market_data::slab::{Slab, Slot};
+use crate::market_data::trades::Fills;
+use crate::order::{NewOrder, Order, OrderKind, OrderState, SelfTradePrevention, Trade};
+use crate::quantity::{Notional, Quantity};
+use crate::side::Side;
+use crate::time::Timestamp;
+
+/// One client's order.
+#[derive(Debug)]
+pub(super) struct OrderRow {
+    pub(super) id: OrderId,
+    idempotency_key: Option<IdempotencyKey>,
+    pub(super) kind: OrderKind,
+    pub(super) quantity: Quantity,
+    pub(super) placed: Sequence,
+    pub(super) updated: Sequence,
+    created_at: Timestamp,
+    pub(super) updated_at: Timestamp,
+    pub(super) fills: Option<Box<Fills>>,
+    client: Slot,
+    /// The same client's next newer order in memory.
+    newer: Option<Slot>,
+    /// The same client's next older order in memory.
+    older: Option<Slot>,
+    pub(super) state: OrderState,
+    pub(super) side: Side,
+    self_trade_prevention: SelfTradePrevention,
+}
+
+impl OrderRow {
+    pub(super) fn remaining_quantity(&self) -> Quantity {
+        let filled = self.fills.as_ref().map(|fills| fills.quantity);
+        self.quantity - filled.unwrap_or_default()
+    }
+
+    pub(super) fn add_fill(&mut self, trade: &Arc<Trade>) {
+        self.fills.get_or_insert_default().add(trade);
+    }
+}
+
+#[derive(Debug)]
+struct Client {
+    id: ClientId,
+    /// Its newest order in memory. A client without any is forgotten.
+    newest: Option<Slot>,
+}
+
+/// The clients' orders that memory holds.
+#[derive(Debug)]
+pub(super) struct Orders {
+    rows: Slab<OrderRow>,
+    by_id: HashTable<Slot>,
+    by_placement: BTreeMap<Sequence, Slot>,
+    hasher: RandomState,
+    clients: Slab<Client>,
+    clients_by_id: HashMap<ClientId, Slot, RandomState>,
+    /// In the order they closed.
+    closed: VecDeque<Slot>,
+    closed_max: usize,
+    newest_let_go: Sequence,
+}
+
+impl Orders {
+    pub(super) fn new(closed_max: usize) -> Self {
+        Self {
+            rows: Slab::default(),
+            by_id: HashTable::new(),
+            by_placement: BTreeMap::new(),
+            hasher: RandomState::default(),
+            clients: Slab::default(),
+            clients_by_id: HashMap::default(),
+            closed: VecDeque::new(),
+            closed_max,
+            newest_let_go: Sequence::ZERO,
+        }
+    }
+
+    /// Takes in an order that the command numbered `placed` brought. It counts as resting until
+    /// it is told otherwise, and hides an older one of the same id from [`Orders::find`].
+    pub(super) fn insert(&mut self, new: &NewOrder, placed: Sequence, now: Timestamp) -> Slot {
+        let client = self.client(&new.client);
+        let older = self.clients.get(client).newest;
+        let slot = self.rows.insert(OrderRow {
+            id: new.id.id().clone(),
+            idempotency_key: new.idempotency_key.clone(),
+            kind: new.kind,
+            quantity: new.quantity,
+            placed,
+            updated: placed,
+            created_at: now,
+            updated_at: now,
+            fills: None,
+            client,
+            newer: None,
+            older,
+            state: OrderState::Resting,
+            side: new.side,
+            self_trade_prevention: new.self_trade_prevention,
+        });
+        if let Some(older) = older {
+            self.rows.get_mut(older).newer = Some(slot);
+        }
+        self.clients.get_mut(client).newest = Some(slot);
+        self.by_placement.insert(placed, slot);
+        self.index_id(slot);
+        slot
+    }
+
+    fn client(&mut self, id: &ClientId) -> Slot {
+        if let Some(client) = self.clients_by_id.get(id) {
+            return *client;
+        }
+        let client = self.clients.insert(Client {
+            id: id.clone(),
+            newest: None,
+        });
+        self.clients_by_id.insert(id.clone(), client);
+        client
+    }
+
+    fn index_id(&mut self, slot: Slot) {
+        let (rows, hasher) = (&self.rows, &self.hasher);
+        let hash_of = |slot: &Slot| hasher.hash_one(rows.get(*slot).id.as_str());
+        let id = &rows.get(slot).id;
+        let entry = self
+            .by_id
+            .entry(hash_of(&slot), |other| rows.get(*other).id == *id, hash_of);
+        entry.insert(slot);
+    }
+
+    /// Notes that the order closed. It stays readable until `closed_max` others have closed.
+    pub(super) fn close(&mut self, slot: Slot) {
+        self.closed.push_back(slot);
+    }
+
+    /// Lets go of the orders that closed first, beyond those that memory may hold. Those that
+    /// could still be found by their id are told in `let_go`.
+    pub(super) fn let_go(&mut self, let_go: &mut Vec<OrderId>) {
+        while self.closed.len() > self.closed_max {
+            let Some(slot) = self.closed.pop_front() else {
+                return;
+            };
+            let row = self.remove(slot);
+            self.newest_let_go = self.newest_let_go.max(row.updated);
+            let hash = self.hasher.hash_one(row.id.as_str());
+            if let Ok(entry) = self.by_id.find_entry(hash, |other| *other == slot) {
+                entry.remove();
+                let_go.push(row.id);
+            }
+        }
+    }
+
+    fn remove(&mut self, slot: Slot) -> OrderRow {
+        let row = self.rows.remove(slot);
+        self.by_placement.remove(&row.placed);
+        if let Some(older) = row.older {
+            self.rows.get_mut(older).newer = row.newer;
+        }
+        match row.newer {
+            Some(newer) => self.rows.get_mut(newer).older = row.older,
+            None => self.clients.get_mut(row.client).newest = row.older,
+        }
+        if self.clients.get(row.client).newest.is_none() {
+            let client = self.clients.remove(row.client);
+            self.clients_by_id.remove(&client.id);
+        }
+        row
+    }
+
+    /// The newest order of this id.
+    pub(super) fn find(&self, id: &OrderId) -> Option<Slot> {
+        let hash = self.hasher.hash_one(id.as_str());
+        self.by_id
+            .find(hash, |slot| self.rows.get(*slot).id == *id)
+            .copied()
+    }
+
+    /// The order that the command numbered `placed` brought.
+    pub(super) fn placed_by(&self, placed: Sequence) -> Option<Slot> {
+        self.by_placement.get(&placed).copied()
+    }
+
+    pub(super) fn get(&self, slot: Slot) -> &OrderRow {
+        self.rows.get(slot)
+    }
+
+    pub(super) fn get_mut(&mut self, slot: Slot) -> &mut OrderRow {
+        self.rows.get_mut(slot)
+    }
+
+    pub(super) fn client_of(&self, slot: Slot) -> &ClientId {
+        &self.clients.get(self.rows.get(slot).client).id
+    }
+
+    /// The order as everyone sees it.
+    pub(super) fn show(&self, slot: Slot) -> Order {
+        let row = self.rows.get(slot);
+        let fills = row.fills.as_deref();
+        Order {
+            id: row.id.clone(),
+            client: self.clients.get(row.client).id.clone(),
+            idempotency_key: row.idempotency_key.clone(),
+            side: row.side,
+            kind: row.kind,
+            quantity: row.quantity,
+            self_trade_prevention: row.self_trade_prevention,
+            state: row.state,
+            filled_quantity: fills.map_or(Quantity::ZERO, |fills| fills.quantity),
+            filled_notional: fills.map_or(Notional::ZERO, |fills| fills.notional),
+            trade_count: fills.map_or(0, |fills| fills.count),
+            placed: OrderRef::single(row.placed),
+            updated: row.updated,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+
+    /// Every order that the commands up to the one numbered `up_to` placed, newest first.
+    pub(super) fn newest_first(&self, up_to: Option<Sequence>) -> impl Iterator<Item = Slot> {
+        let end = up_to.map_or(Bound::Unbounded, Bound::Included);
+        self.by_placement
+            .range((Bound::Unbounded, end))
+            .rev()
+            .map(|(_, slot)| *slot)
+    }
+
+    /// One client's orders, newest first.
+    pub(super) fn newest_first_of(&self, client: &ClientId) -> impl Iterator<Item = Slot> {
+        let newest = self
+            .clients_by_id
+            .get(client)
+            .and_then(|client| self.clients.get(*client).newest);
+        iter::successors(newest, |slot| self.rows.get(*slot).older)
+    }
+
+    /// The last change of the newest closed order that memory has let go of.
+    pub(super) const fn newest_let_go(&self) -> Sequence {
+        self.newest_let_go
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_resting_orders_leave_room_for_their_ids() {
+        assert!(size_of::<OrderRow>() <= 128);
+        assert_eq!(size_of::<Option<OrderRow>>(), size_of::<OrderRow>());
+        assert_eq!(size_of::<Option<Slot>>(), 4);
+    }
+}
