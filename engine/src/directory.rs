@@ -1,0 +1,178 @@
+//! Which instruments an order id is to be looked for on.
+//!
+//! It only routes: the shard decides, and the market data answers. An id is held once by each
+//! placement on its way and once by each row in memory, so that a cancel right behind its order
+//! finds its way, and the directory is no larger than what is queued and readable.
+
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use foldhash::fast::RandomState;
+
+use crate::id::{InstrumentId, OrderId};
+
+/// How often an id is held, by instrument. Nearly always one instrument, once or twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Holders {
+    One(InstrumentId, u32),
+    Several(Vec<(InstrumentId, u32)>),
+}
+
+/// Order ids and the instruments that hold them.
+#[derive(Debug, Default)]
+pub struct Directory {
+    holders: DashMap<OrderId, Holders, RandomState>,
+}
+
+/// Keeps an id in the directory while its placement is on its way.
+#[derive(Debug)]
+pub struct Claim {
+    directory: Arc<Directory>,
+    id: OrderId,
+    instrument: InstrumentId,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.directory.release(&self.id, self.instrument);
+    }
+}
+
+impl Directory {
+    /// Holds `id` until the claim is dropped.
+    #[must_use]
+    pub fn claim(self: &Arc<Self>, id: &OrderId, instrument: InstrumentId) -> Claim {
+        self.hold(id, instrument);
+        Claim {
+            directory: Arc::clone(self),
+            id: id.clone(),
+            instrument,
+        }
+    }
+
+    /// Holds `id` once more on `instrument`.
+    pub fn hold(&self, id: &OrderId, instrument: InstrumentId) {
+        match self.holders.entry(id.clone()) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(Holders::One(instrument, 1));
+            }
+            Entry::Occupied(mut occupied) => occupied.get_mut().hold(instrument),
+        }
+    }
+
+    /// Lets go of `id` once on `instrument`.
+    pub fn release(&self, id: &OrderId, instrument: InstrumentId) {
+        if let Entry::Occupied(mut occupied) = self.holders.entry(id.clone()) {
+            occupied.get_mut().release(instrument);
+            if occupied.get().is_empty() {
+                occupied.remove();
+            }
+        }
+    }
+
+    /// The instruments that hold `id`.
+    #[must_use]
+    pub fn instruments(&self, id: &OrderId) -> Vec<InstrumentId> {
+        match self.holders.get(id).as_deref() {
+            None => Vec::new(),
+            Some(Holders::One(instrument, _)) => vec![*instrument],
+            Some(Holders::Several(several)) => several.iter().map(|held| held.0).collect(),
+        }
+    }
+
+    /// How many ids are held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.holders.len()
+    }
+
+    /// Whether no id is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.holders.is_empty()
+    }
+}
+
+impl Holders {
+    fn hold(&mut self, instrument: InstrumentId) {
+        match self {
+            Self::One(held, times) if *held == instrument => *times += 1,
+            Self::One(held, times) => {
+                *self = Self::Several(vec![(*held, *times), (instrument, 1)]);
+            }
+            Self::Several(several) => match several.iter_mut().find(|held| held.0 == instrument) {
+                Some(held) => held.1 += 1,
+                None => several.push((instrument, 1)),
+            },
+        }
+    }
+
+    fn release(&mut self, instrument: InstrumentId) {
+        match self {
+            Self::One(held, times) if *held == instrument => *times = times.saturating_sub(1),
+            Self::One(..) => {}
+            Self::Several(several) => {
+                if let Some(held) = several.iter_mut().find(|held| held.0 == instrument) {
+                    held.1 = held.1.saturating_sub(1);
+                }
+                several.retain(|held| held.1 > 0);
+                if let [(held, times)] = several[..] {
+                    *self = Self::One(held, times);
+                }
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::One(_, times) => *times == 0,
+            Self::Several(several) => several.is_empty(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> OrderId {
+        OrderId::new(text).unwrap()
+    }
+
+    const BTC: InstrumentId = InstrumentId::new(0);
+    const ETH: InstrumentId = InstrumentId::new(1);
+
+    #[test]
+    fn an_id_is_found_from_its_claim_until_its_row_goes() {
+        let directory = Arc::new(Directory::default());
+        let claim = directory.claim(&id("a"), BTC);
+        assert_eq!(directory.instruments(&id("a")), [BTC]);
+        directory.hold(&id("a"), BTC);
+        drop(claim);
+        assert_eq!(directory.instruments(&id("a")), [BTC]);
+        directory.release(&id("a"), BTC);
+        assert!(directory.is_empty());
+    }
+
+    #[test]
+    fn a_refused_duplicate_does_not_hide_the_order_that_has_the_id() {
+        let directory = Arc::new(Directory::default());
+        directory.hold(&id("a"), BTC);
+        drop(directory.claim(&id("a"), BTC));
+        assert_eq!(directory.instruments(&id("a")), [BTC]);
+    }
+
+    #[test]
+    fn an_id_on_two_instruments_is_found_on_both_and_then_on_the_one_that_is_left() {
+        let directory = Arc::new(Directory::default());
+        directory.hold(&id("a"), BTC);
+        directory.hold(&id("a"), ETH);
+        assert_eq!(directory.instruments(&id("a")), [BTC, ETH]);
+        directory.release(&id("a"), BTC);
+        assert_eq!(directory.instruments(&id("a")), [ETH]);
+        directory.release(&id("a"), BTC);
+        directory.release(&id("a"), ETH);
+        assert!(directory.is_empty());
+    }
+}

@@ -1,0 +1,194 @@
+//! A partition: one journal, and the one thread that writes it for all the shards it carries.
+//!
+//! Whatever every shard has waiting goes out as one payload with one flush; while that flush is
+//! under way the shards decide the next batches, so that groups form by themselves from what is
+//! waiting and no timer stands in an order's way.
+
+pub mod reader;
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use tokio::sync::{mpsc, watch};
+
+use crate::journal::{
+    Durable, FRAME_BYTES_MAX, Journal, JournalError, JournalSource, Part, Position,
+};
+use crate::observer::Observer;
+use crate::record::begin_payload;
+
+/// Submissions that may wait for the writer: a shard has one under way at most, so this is met
+/// only with more busy instruments than that on one partition, whose shards then wait.
+const SUBMISSIONS_WAITING_MAX: usize = 4_096;
+
+/// Bytes of payload after which the writer takes no further submission into the same flush. One
+/// frame's worth: a larger payload would be several frames, each with a flush of its own.
+const PAYLOAD_BYTES_TARGET: usize = FRAME_BYTES_MAX;
+
+/// Which partition of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartitionId(u32);
+
+impl PartitionId {
+    /// The partition with this number, from 0.
+    #[must_use]
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+/// Encoded records that go into the journal together, and what is to be done once they are
+/// there.
+pub(crate) struct Submission<T> {
+    /// Whole records, one after another.
+    pub(crate) records: Vec<u8>,
+    /// How many they are.
+    pub(crate) record_count: usize,
+    /// What travels with them and comes back durable.
+    pub(crate) carried: T,
+    /// Where it comes back. Has room for what its shard has under way.
+    pub(crate) flushed: mpsc::Sender<Durable<T>>,
+}
+
+/// The way to a partition's writer.
+pub(crate) struct PartitionSender<T>(mpsc::Sender<Submission<T>>);
+
+impl<T> Clone for PartitionSender<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> PartitionSender<T> {
+    /// Hands records to the writer. Should the writer be gone, the process is about to end and
+    /// nothing comes back.
+    pub(crate) async fn submit(&self, submission: Submission<T>) {
+        if self.0.send(submission).await.is_err() {
+            tracing::error!("the journal's writer is gone");
+        }
+    }
+}
+
+/// Ends the process: for a journal that failed, of which nobody knows what it left behind, so
+/// that nothing may be decided after it.
+pub type OnFatal = Arc<dyn Fn(&dyn std::error::Error) + Send + Sync>;
+
+/// A running partition.
+pub(crate) struct Partition<T> {
+    pub(crate) sender: PartitionSender<T>,
+    pub(crate) source: Arc<dyn JournalSource>,
+    pub(crate) head: watch::Receiver<Position>,
+    writer: JoinHandle<()>,
+}
+
+impl<T: Send + 'static> Partition<T> {
+    /// Starts the writer's thread.
+    ///
+    /// # Errors
+    /// When the machine has no thread to give.
+    pub(crate) fn start(
+        id: PartitionId,
+        journal: Box<dyn Journal>,
+        observer: Arc<dyn Observer>,
+        on_fatal: OnFatal,
+    ) -> std::io::Result<Self> {
+        let (sender, submissions) = mpsc::channel(SUBMISSIONS_WAITING_MAX);
+        let source = journal.source();
+        let (head_sender, head) = watch::channel(source.range().newest);
+        let mut writer = Writer {
+            journal,
+            submissions,
+            head: head_sender,
+            observer,
+            payload: Vec::new(),
+        };
+        let writer = std::thread::Builder::new()
+            .name(format!("journal-{}", id.get()))
+            .spawn(move || {
+                if let Err(error) = writer.run() {
+                    on_fatal(&error);
+                }
+            })?;
+        Ok(Self {
+            sender: PartitionSender(sender),
+            source,
+            head,
+            writer,
+        })
+    }
+
+    /// Waits until everything submitted is written. Every other sender must be gone.
+    pub(crate) fn join(self) {
+        let Self { sender, writer, .. } = self;
+        drop(sender);
+        if writer.join().is_err() {
+            tracing::error!("the journal's writer panicked");
+        }
+    }
+}
+
+struct Writer<T> {
+    journal: Box<dyn Journal>,
+    submissions: mpsc::Receiver<Submission<T>>,
+    head: watch::Sender<Position>,
+    observer: Arc<dyn Observer>,
+    /// Reused from flush to flush.
+    payload: Vec<u8>,
+}
+
+impl<T> Writer<T> {
+    fn run(&mut self) -> Result<(), JournalError> {
+        let mut group = Vec::new();
+        while let Some(first) = self.submissions.blocking_recv() {
+            self.gather(first, &mut group);
+            let started = Instant::now();
+            let position = self.write()?;
+            let records = group.iter().map(|submission| submission.record_count).sum();
+            self.observer.journal_flushed(started.elapsed(), records);
+            self.head.send_replace(position);
+            for Submission {
+                carried, flushed, ..
+            } in group.drain(..)
+            {
+                // A shard's channel has room for the one submission it has under way; only a
+                // shard that is gone does not take it back, and then nobody waits for it.
+                let _ = flushed.try_send(Durable::at(position, carried));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes one payload of `first` and of what else is waiting.
+    fn gather(&mut self, first: Submission<T>, group: &mut Vec<Submission<T>>) {
+        self.payload.clear();
+        begin_payload(&mut self.payload);
+        self.payload.extend_from_slice(&first.records);
+        group.push(first);
+        while self.payload.len() < PAYLOAD_BYTES_TARGET {
+            let Ok(next) = self.submissions.try_recv() else {
+                break;
+            };
+            self.payload.extend_from_slice(&next.records);
+            group.push(next);
+        }
+    }
+
+    /// Appends the payload as one frame, or as a run of frames if it is too large for one.
+    fn write(&mut self) -> Result<Position, JournalError> {
+        let mut rest = self.payload.as_slice();
+        while let Some((frame, after)) = rest.split_at_checked(FRAME_BYTES_MAX)
+            && !after.is_empty()
+        {
+            self.journal.append(Part::MoreFollows, frame)?;
+            rest = after;
+        }
+        self.journal.append(Part::Last, rest)
+    }
+}

@@ -1,0 +1,20 @@
+//! Who carries changes out to those who watch.
+
+use crate::id::InstrumentId;
+use crate::journal::Durable;
+use crate::market_data::Change;
+
+/// Told of every change, instrument by instrument in the order of their records, after reads
+/// show it and before its caller is answered. Must be quick and must not block.
+pub trait Publisher: Send + Sync {
+    /// Takes the changes of one or more consecutive records of an instrument.
+    fn publish(&self, instrument: InstrumentId, changes: Durable<Vec<Change>>);
+}
+
+/// Carries nothing anywhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoPublisher;
+
+impl Publisher for NoPublisher {
+    fn publish(&self, _instrument: InstrumentId, _changes: Durable<Vec<Change>>) {}
+}

@@ -1,0 +1,256 @@
+//! Sends each command to the one shard that owns its instrument's book.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use foldhash::fast::RandomState;
+use parking_lot::RwLock;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use crate::command::Command;
+use crate::directory::{Claim, Directory};
+use crate::id::{InstrumentId, OrderId, Symbol};
+use crate::instrument::Instrument;
+use crate::market_data::MarketData;
+use crate::responder::{CallError, Outcome, Responder};
+
+/// A command on its way to its shard.
+pub(crate) struct Queued {
+    pub(crate) command: Command,
+    pub(crate) responder: Responder,
+    /// Keeps a placement's id findable until its row is there or it is refused.
+    pub(crate) claim: Option<Claim>,
+}
+
+/// Whether a shard takes commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShardStatus {
+    /// It does.
+    Running,
+    /// It is being rebuilt from the journal.
+    Restarting,
+}
+
+/// One instrument as everyone but its shard sees it.
+pub struct InstrumentHandle {
+    instrument: Arc<Instrument>,
+    queue: mpsc::Sender<Queued>,
+    market_data: RwLock<MarketData>,
+    restarting: AtomicU8,
+}
+
+impl InstrumentHandle {
+    pub(crate) fn new(market_data: MarketData, queue: mpsc::Sender<Queued>) -> Self {
+        Self {
+            instrument: Arc::clone(market_data.instrument()),
+            queue,
+            market_data: RwLock::new(market_data),
+            restarting: AtomicU8::new(0),
+        }
+    }
+
+    /// The instrument and its rules.
+    #[must_use]
+    pub const fn instrument(&self) -> &Arc<Instrument> {
+        &self.instrument
+    }
+
+    /// What is durable of its orders, trades and book. Hold the lock briefly: the shard's next
+    /// answers wait for it.
+    #[must_use]
+    pub const fn market_data(&self) -> &RwLock<MarketData> {
+        &self.market_data
+    }
+
+    /// Whether its shard takes commands.
+    #[must_use]
+    pub fn status(&self) -> ShardStatus {
+        if self.restarting.load(Ordering::Acquire) == 0 {
+            ShardStatus::Running
+        } else {
+            ShardStatus::Restarting
+        }
+    }
+
+    /// Commands waiting for the shard.
+    #[must_use]
+    pub fn queue_length(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
+    pub(crate) fn set_status(&self, status: ShardStatus) {
+        let restarting = match status {
+            ShardStatus::Running => 0,
+            ShardStatus::Restarting => 1,
+        };
+        self.restarting.store(restarting, Ordering::Release);
+    }
+}
+
+/// Where an order id is to be looked for.
+#[derive(Clone)]
+pub enum Location {
+    /// On no instrument's memory.
+    Nowhere,
+    /// On one.
+    On(Arc<InstrumentHandle>),
+    /// On several: only the client can say which it means.
+    Ambiguous(Vec<Symbol>),
+}
+
+/// The instruments and the ways to their shards.
+pub struct Router {
+    instruments: RwLock<Instruments>,
+    directory: Arc<Directory>,
+}
+
+#[derive(Default)]
+struct Instruments {
+    in_order: Vec<Arc<InstrumentHandle>>,
+    by_symbol: HashMap<Symbol, Arc<InstrumentHandle>, RandomState>,
+    by_id: HashMap<InstrumentId, Arc<InstrumentHandle>, RandomState>,
+}
+
+impl Router {
+    pub(crate) fn new(directory: Arc<Directory>) -> Self {
+        Self {
+            instruments: RwLock::default(),
+            directory,
+        }
+    }
+
+    pub(crate) fn add(&self, handle: Arc<InstrumentHandle>) {
+        let mut instruments = self.instruments.write();
+        instruments
+            .by_symbol
+            .insert(handle.instrument().symbol.clone(), Arc::clone(&handle));
+        instruments
+            .by_id
+            .insert(handle.instrument().id, Arc::clone(&handle));
+        instruments.in_order.push(handle);
+    }
+
+    /// Every instrument, in the order in which they were first seen.
+    #[must_use]
+    pub fn instruments(&self) -> Vec<Arc<InstrumentHandle>> {
+        self.instruments.read().in_order.clone()
+    }
+
+    /// The instrument that a read without one means.
+    #[must_use]
+    pub fn first_instrument(&self) -> Option<Arc<InstrumentHandle>> {
+        self.instruments.read().in_order.first().cloned()
+    }
+
+    /// The instrument of this name.
+    #[must_use]
+    pub fn instrument(&self, symbol: &str) -> Option<Arc<InstrumentHandle>> {
+        self.instruments.read().by_symbol.get(symbol).cloned()
+    }
+
+    /// Where an order of this id may be: open, closed and still in memory, or on its way.
+    #[must_use]
+    pub fn locate(&self, order_id: &OrderId) -> Location {
+        let mut found = if order_id.is_feed() {
+            self.feed_order(order_id)
+        } else {
+            self.held(order_id)
+        };
+        match (found.pop(), found.is_empty()) {
+            (None, _) => Location::Nowhere,
+            (Some(handle), true) => Location::On(handle),
+            (Some(handle), false) => {
+                found.push(handle);
+                let symbols = found
+                    .iter()
+                    .map(|handle| handle.instrument().symbol.clone());
+                Location::Ambiguous(symbols.collect())
+            }
+        }
+    }
+
+    fn held(&self, order_id: &OrderId) -> Vec<Arc<InstrumentHandle>> {
+        let ids = self.directory.instruments(order_id);
+        let instruments = self.instruments.read();
+        ids.iter()
+            .filter_map(|id| instruments.by_id.get(id).cloned())
+            .collect()
+    }
+
+    /// The mirror's orders come and go too often to stand in the directory, and are seldom asked
+    /// for.
+    fn feed_order(&self, order_id: &OrderId) -> Vec<Arc<InstrumentHandle>> {
+        let mut handles = self.instruments();
+        handles.retain(|handle| {
+            handle.instrument().binance_symbol.is_some()
+                && handle.market_data().read().order(order_id).is_some()
+        });
+        handles
+    }
+
+    /// Sends a command and waits for what became of it.
+    ///
+    /// # Errors
+    /// When the shard refuses it, has no room for it, or is restarting.
+    pub async fn call(&self, to: &InstrumentHandle, command: Command) -> Outcome {
+        let (responder, outcome) = Responder::single();
+        self.submit(to, command, responder)?;
+        outcome.await.unwrap_or(Err(CallError::ShardRestarting))
+    }
+
+    /// Sends a command whose outcome goes to `responder`. Commands for one instrument are
+    /// decided in the order in which they were submitted.
+    ///
+    /// # Errors
+    /// When the shard's queue is full or the shard is restarting; then the responder has said
+    /// nothing and never will.
+    pub fn submit(
+        &self,
+        to: &InstrumentHandle,
+        command: Command,
+        responder: Responder,
+    ) -> Result<(), CallError> {
+        if to.status() == ShardStatus::Restarting {
+            responder.forget();
+            return Err(CallError::ShardRestarting);
+        }
+        let queued = self.queued(to, command, responder);
+        to.queue.try_send(queued).map_err(|error| {
+            let (error, queued) = match error {
+                TrySendError::Full(queued) => (CallError::Overloaded, queued),
+                TrySendError::Closed(queued) => (CallError::ShardRestarting, queued),
+            };
+            queued.responder.forget();
+            error
+        })
+    }
+
+    /// Sends a command whose outcome goes to `responder`, once there is room in the shard's
+    /// queue: for the feed, which must lose nothing and can wait.
+    pub async fn deliver(&self, to: &InstrumentHandle, command: Command, responder: Responder) {
+        let queued = self.queued(to, command, responder);
+        // A closed queue drops the command, and with it the responder, which says so.
+        let _ = to.queue.send(queued).await;
+    }
+
+    fn queued(&self, to: &InstrumentHandle, command: Command, responder: Responder) -> Queued {
+        let claim = match &command {
+            Command::Place(order) => Some(self.directory.claim(order.id.id(), to.instrument().id)),
+            Command::Cancel(_)
+            | Command::Amend(_)
+            | Command::MassCancel(_)
+            | Command::Tape(_)
+            | Command::Mirror(_)
+            | Command::WithdrawMirror
+            | Command::Halt
+            | Command::Resume => None,
+        };
+        Queued {
+            command,
+            responder,
+            claim,
+        }
+    }
+}
