@@ -4,4 +4,7 @@
 //! It knows no HTTP and no Binance.
 
 pub mod data_dir;
+pub mod database;
+pub mod entity;
 pub mod journal;
+pub mod migration;

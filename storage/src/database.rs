@@ -1,0 +1,232 @@
+//! The database: SQLite in a file, or PostgreSQL.
+//!
+//! One connection writes and a bounded pool reads. Connections are made when they are needed and
+//! made anew when they broke, so that a database may be away at any time, at the start too.
+//!
+//! What was committed survives a power failure on both (SQLite: write-ahead log with a flush for
+//! every commit; PostgreSQL: `synchronous_commit`, unless its own settings say otherwise), so the
+//! journal may be trimmed below a committed position.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sea_orm::sqlx::sqlite::{SqliteAutoVacuum, SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{
+    ConnectOptions, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use sea_orm_migration::MigratorTrait;
+use thiserror::Error;
+
+use crate::migration::Migrator;
+
+/// Connections that read at once. Look-ups are rare (memory answers first) and each takes a
+/// fraction of a millisecond; more would only queue inside the database.
+const READERS_MAX: u32 = 8;
+
+/// How long a statement may wait for a connection, and a connection for its making.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a SQLite statement waits for another process's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Pages (4 KiB each) in SQLite's write-ahead log before a commit folds them into the file:
+/// 32 MiB, so that a batch is not followed by a fold each.
+const WAL_PAGES: &str = "8192";
+
+/// SQLite's page cache a connection, in KiB (negative: KiB instead of pages).
+const CACHE_KIB: &str = "-65536";
+
+/// Where the database is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// A SQLite file; made if it is not there.
+    Sqlite(PathBuf),
+    /// A PostgreSQL server's address.
+    Postgres(String),
+}
+
+/// Why a text is no address of a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("must be sqlite://PATH, postgres://… or postgresql://…")]
+pub struct DatabaseUrlError;
+
+impl FromStr for DatabaseUrl {
+    type Err = DatabaseUrlError;
+
+    fn from_str(text: &str) -> Result<Self, DatabaseUrlError> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(Self::Postgres(text.to_owned()));
+        }
+        let path = text
+            .strip_prefix("sqlite://")
+            .or_else(|| text.strip_prefix("sqlite:"))
+            .ok_or(DatabaseUrlError)?;
+        let path = path.split_once('?').map_or(path, |(path, _)| path);
+        if path.is_empty() || path == ":memory:" {
+            return Err(DatabaseUrlError);
+        }
+        Ok(Self::Sqlite(PathBuf::from(path)))
+    }
+}
+
+/// Without what stands before the host: it may hold a password.
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+/// Without what stands before the host: it may hold a password.
+impl std::fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Self::Postgres(url) => {
+                let place = url.split_once("://").map_or("", |(_, rest)| rest);
+                let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+                let place = place.split_once('?').map_or(place, |(place, _)| place);
+                write!(f, "postgres://{place}")
+            }
+        }
+    }
+}
+
+/// Why the database did not do what it was asked.
+#[derive(Debug, Error)]
+pub enum DatabaseError {
+    /// It is away, refuses, or broke off: a later try may do.
+    #[error("{doing}: {source}")]
+    Failed {
+        /// What was being done, as in `connecting`.
+        doing: &'static str,
+        /// What it said.
+        source: DbErr,
+    },
+    /// It did not answer in time: a later try may do.
+    #[error("{doing}: no answer within {} s", .after.as_secs())]
+    TimedOut {
+        /// What was being done.
+        doing: &'static str,
+        /// After how long it was given up.
+        after: Duration,
+    },
+}
+
+impl DatabaseError {
+    pub(crate) fn failed(doing: &'static str) -> impl FnOnce(DbErr) -> Self {
+        move |source| Self::Failed { doing, source }
+    }
+}
+
+/// The database's connections. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Database {
+    reader: DatabaseConnection,
+    writer: DatabaseConnection,
+}
+
+impl Database {
+    /// Gets ready to talk to the database at `url`; nothing is connected yet.
+    ///
+    /// # Errors
+    /// When the address can't be understood.
+    pub async fn open(url: &DatabaseUrl) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            reader: connect(url, READERS_MAX).await?,
+            writer: connect(url, 1).await?,
+        })
+    }
+
+    /// Brings the tables up to date; connects for it.
+    ///
+    /// # Errors
+    /// When the database is away or refuses.
+    pub async fn migrate(&self) -> Result<(), DatabaseError> {
+        Migrator::up(&self.writer, None)
+            .await
+            .map_err(DatabaseError::failed("bringing its tables up to date"))
+    }
+
+    /// Where queries go.
+    #[must_use]
+    pub const fn reader(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+
+    /// Which database it is.
+    #[must_use]
+    pub fn backend(&self) -> DbBackend {
+        self.writer.get_database_backend()
+    }
+
+    /// Begins the one kind of transaction that writes. Why these levels suffice stands in
+    /// `docs/decisions/`.
+    ///
+    /// # Errors
+    /// When the database is away or refuses.
+    pub async fn begin(&self) -> Result<DatabaseTransaction, DatabaseError> {
+        let options = match self.backend() {
+            DbBackend::Sqlite => TransactionOptions {
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                ..TransactionOptions::default()
+            },
+            _ => TransactionOptions {
+                isolation_level: Some(IsolationLevel::ReadCommitted),
+                ..TransactionOptions::default()
+            },
+        };
+        self.writer
+            .begin_with_options(options)
+            .await
+            .map_err(DatabaseError::failed("beginning a transaction"))
+    }
+
+    /// Lets go of all connections, once what is under way has ended.
+    ///
+    /// # Errors
+    /// When the database breaks off meanwhile.
+    pub async fn close(self) -> Result<(), DatabaseError> {
+        let closing = DatabaseError::failed("closing");
+        self.reader.close().await.map_err(closing)?;
+        let closing = DatabaseError::failed("closing");
+        self.writer.close().await.map_err(closing)
+    }
+}
+
+async fn connect(url: &DatabaseUrl, connections: u32) -> Result<DatabaseConnection, DatabaseError> {
+    let mut options = match url {
+        // The path itself is handed over below: it need not be a valid URL.
+        DatabaseUrl::Sqlite(_) => ConnectOptions::new("sqlite::memory:"),
+        DatabaseUrl::Postgres(url) => ConnectOptions::new(url),
+    };
+    options
+        .connect_lazy(true)
+        .max_connections(connections)
+        .min_connections(0)
+        .acquire_timeout(CONNECT_TIMEOUT)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false);
+    if let DatabaseUrl::Sqlite(path) = url {
+        let path = path.clone();
+        options.map_sqlx_sqlite_opts(move |options| {
+            options
+                .in_memory(false)
+                .shared_cache(false)
+                .filename(&path)
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .auto_vacuum(SqliteAutoVacuum::Incremental)
+                .busy_timeout(BUSY_TIMEOUT)
+                .pragma("wal_autocheckpoint", WAL_PAGES)
+                .pragma("cache_size", CACHE_KIB)
+                .pragma("temp_store", "memory")
+        });
+    }
+    sea_orm::Database::connect(options)
+        .await
+        .map_err(DatabaseError::failed("connecting"))
+}

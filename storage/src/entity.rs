@@ -1,0 +1,18 @@
+//! The tables as sea-orm sees them: one file a table, and the two column types that SQLite and
+//! PostgreSQL must hold alike.
+//!
+//! The columns are named as the fields of the API's JSON. Rows are plain data of this crate's own:
+//! what they mean in the engine's types is decided in [`convert`] alone. They are written by the
+//! projector's bulk writer, which knows how either database wants decimals and times; an active
+//! model's `insert` does not.
+
+pub mod convert;
+pub mod decimal;
+pub mod exchange;
+pub mod instrument;
+pub mod moment;
+pub mod order;
+pub mod order_event;
+pub mod partition;
+pub mod trade;
+pub mod words;

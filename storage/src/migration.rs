@@ -1,0 +1,16 @@
+//! How the tables came about, step by step; a step that has been released is never changed.
+
+mod first_tables;
+
+use sea_orm_migration::prelude::*;
+
+/// All steps, oldest first.
+#[derive(Clone, Copy, Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(first_tables::Migration)]
+    }
+}

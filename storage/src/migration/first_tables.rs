@@ -1,0 +1,275 @@
+//! The first tables: whose database it is, how far it has come, and what was projected.
+//!
+//! Names stand here as text, not as the entities' columns: what a database was once made of must
+//! not change when they do.
+
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::DbBackend;
+
+/// The step.
+pub(super) struct Migration;
+
+impl MigrationName for Migration {
+    fn name(&self) -> &'static str {
+        "m0001_first_tables"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let columns = Columns {
+            backend: manager.get_database_backend(),
+        };
+        for table in [
+            exchange(columns),
+            partitions(columns),
+            instruments(columns),
+            orders(columns),
+            order_events(columns),
+            trades(columns),
+        ] {
+            manager.create_table(table).await?;
+        }
+        for index in indexes() {
+            manager.create_index(index).await?;
+        }
+        Ok(())
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for table in [
+            "trades",
+            "order_events",
+            "orders",
+            "instruments",
+            "partitions",
+            "exchange",
+        ] {
+            manager
+                .drop_table(Table::drop().table(table).to_owned())
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// What columns are on either database.
+#[derive(Clone, Copy)]
+struct Columns {
+    backend: DbBackend,
+}
+
+impl Columns {
+    fn text(self, name: &'static str) -> ColumnDef {
+        ColumnDef::new(name).text().not_null().take()
+    }
+
+    fn optional_text(self, name: &'static str) -> ColumnDef {
+        ColumnDef::new(name).text().null().take()
+    }
+
+    fn integer(self, name: &'static str) -> ColumnDef {
+        ColumnDef::new(name).big_integer().not_null().take()
+    }
+
+    fn decimal(self, name: &'static str) -> ColumnDef {
+        self.exact(name).not_null().take()
+    }
+
+    fn optional_decimal(self, name: &'static str) -> ColumnDef {
+        self.exact(name).null().take()
+    }
+
+    /// `numeric` on PostgreSQL, without a precision so that it keeps every digit and the zeros
+    /// at the end; text on SQLite, whose numbers are floats.
+    fn exact(self, name: &'static str) -> ColumnDef {
+        let mut column = ColumnDef::new(name);
+        match self.backend {
+            DbBackend::Sqlite => column.text(),
+            _ => column.decimal(),
+        };
+        column
+    }
+
+    /// With time zone; RFC 3339 text on SQLite.
+    fn time(self, name: &'static str) -> ColumnDef {
+        let mut column = ColumnDef::new(name);
+        match self.backend {
+            DbBackend::Sqlite => column.text(),
+            _ => column.timestamp_with_time_zone(),
+        };
+        column.not_null().take()
+    }
+}
+
+fn table(
+    name: &'static str,
+    columns: impl IntoIterator<Item = ColumnDef>,
+    key: &[&'static str],
+) -> TableCreateStatement {
+    let mut table = Table::create();
+    table.table(name);
+    for column in columns {
+        table.col(column);
+    }
+    let mut primary_key = Index::create();
+    for column in key {
+        primary_key.col(*column);
+    }
+    table.primary_key(&mut primary_key).take()
+}
+
+fn exchange(columns: Columns) -> TableCreateStatement {
+    table("exchange", [columns.text("exchange_id")], &["exchange_id"])
+}
+
+fn partitions(columns: Columns) -> TableCreateStatement {
+    table(
+        "partitions",
+        [
+            columns.integer("partition_number"),
+            columns.integer("position"),
+        ],
+        &["partition_number"],
+    )
+}
+
+fn instruments(columns: Columns) -> TableCreateStatement {
+    table(
+        "instruments",
+        [
+            columns.text("symbol"),
+            columns.integer("instrument_number"),
+            columns.decimal("tick_size"),
+            columns.decimal("lot_size"),
+            columns.decimal("min_quantity"),
+            columns.decimal("max_quantity"),
+            columns.optional_decimal("min_notional"),
+            columns.optional_decimal("price_band"),
+            columns.optional_text("binance_symbol"),
+            columns.text("status"),
+            columns.integer("projected_sequence"),
+        ],
+        &["symbol"],
+    )
+}
+
+fn orders(columns: Columns) -> TableCreateStatement {
+    table(
+        "orders",
+        [
+            columns.text("instrument"),
+            columns.integer("sequence"),
+            columns.integer("mirror_index"),
+            columns.text("order_id"),
+            columns.text("client_id"),
+            columns.text("side"),
+            columns.text("type"),
+            columns.optional_text("time_in_force"),
+            columns.optional_decimal("price"),
+            columns.decimal("quantity"),
+            columns.decimal("filled_quantity"),
+            columns.decimal("remaining_quantity"),
+            columns.decimal("filled_notional"),
+            columns.optional_decimal("average_price"),
+            columns.text("status"),
+            columns.optional_text("reason"),
+            columns.optional_text("idempotency_key"),
+            columns.text("self_trade_prevention"),
+            columns.integer("trade_count"),
+            columns.integer("updated_sequence"),
+            columns.time("created_at"),
+            columns.time("updated_at"),
+        ],
+        &["instrument", "sequence", "mirror_index"],
+    )
+}
+
+fn order_events(columns: Columns) -> TableCreateStatement {
+    table(
+        "order_events",
+        [
+            columns.text("instrument"),
+            columns.integer("order_sequence"),
+            columns.integer("mirror_index"),
+            columns.integer("sequence"),
+            columns.text("order_id"),
+            columns.text("client_id"),
+            columns.text("status"),
+            columns.optional_text("reason"),
+            columns.optional_decimal("price"),
+            columns.decimal("quantity"),
+            columns.decimal("filled_quantity"),
+            columns.decimal("remaining_quantity"),
+            columns.integer("trade_count"),
+            columns.time("timestamp"),
+        ],
+        // An order's history is read together, so the order comes before the command.
+        &["instrument", "order_sequence", "mirror_index", "sequence"],
+    )
+}
+
+fn trades(columns: Columns) -> TableCreateStatement {
+    table(
+        "trades",
+        [
+            columns.text("trade_id"),
+            columns.text("instrument"),
+            columns.integer("trade_number"),
+            columns.text("buy_order_id"),
+            columns.text("sell_order_id"),
+            columns.text("buy_client_id"),
+            columns.text("sell_client_id"),
+            columns.integer("buy_sequence"),
+            columns.integer("buy_mirror_index"),
+            columns.integer("sell_sequence"),
+            columns.integer("sell_mirror_index"),
+            columns.decimal("price"),
+            columns.decimal("quantity"),
+            columns.text("taker_side"),
+            columns.integer("sequence"),
+            columns.time("timestamp"),
+        ],
+        &["trade_id"],
+    )
+}
+
+fn indexes() -> [IndexCreateStatement; 5] {
+    let index = |name: &'static str, table: &'static str, columns: &[&'static str]| {
+        let mut index = Index::create();
+        index.name(name).table(table);
+        for column in columns {
+            index.col(*column);
+        }
+        index
+    };
+    let by_number = index(
+        "trades_by_number",
+        "trades",
+        &["instrument", "trade_number"],
+    )
+    .unique()
+    .take();
+    [
+        index("orders_by_id", "orders", &["order_id"]),
+        // A client's orders, newest first when read backwards.
+        index(
+            "orders_by_client",
+            "orders",
+            &["client_id", "created_at", "instrument", "sequence"],
+        ),
+        by_number,
+        // An order's trades, newest first when read backwards.
+        index(
+            "trades_by_buy_order",
+            "trades",
+            &["instrument", "buy_sequence", "buy_mirror_index", "trade_number"],
+        ),
+        index(
+            "trades_by_sell_order",
+            "trades",
+            &["instrument", "sell_sequence", "sell_mirror_index", "trade_number"],
+        ),
+    ]
+}
