@@ -55,14 +55,20 @@ pub enum TradingStatus {
 }
 
 impl TradingStatus {
-    pub(crate) const fn word(self) -> &'static str {
+    /// The word in `instruments.status`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Trading => words::TRADING,
             Self::Halted => words::HALTED,
         }
     }
 
-    pub(crate) fn of(word: &str) -> Result<Self, RowError> {
+    /// The status of a word.
+    ///
+    /// # Errors
+    /// When it is none of ours.
+    pub fn of(word: &str) -> Result<Self, RowError> {
         [Self::Trading, Self::Halted]
             .into_iter()
             .find(|status| status.word() == word)
@@ -303,11 +309,7 @@ fn exact(column: &'static str, mantissa: i128, scale: u32) -> Result<ExactDecima
 }
 
 /// So many increments as a decimal.
-fn units(
-    column: &'static str,
-    increment: Increment,
-    count: u64,
-) -> Result<ExactDecimal, RowError> {
+fn units(column: &'static str, increment: Increment, count: u64) -> Result<ExactDecimal, RowError> {
     // Below 2^128 as a product of two 64-bit numbers, but not always below 2^127.
     let mantissa = i128::from(count)
         .checked_mul(i128::from(increment.mantissa()))

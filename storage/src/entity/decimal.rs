@@ -101,9 +101,7 @@ fn parse(text: &str) -> Option<ExactDecimal> {
     let mut mantissa: i128 = 0;
     for byte in whole.bytes().chain(fraction.bytes()) {
         let digit = byte.checked_sub(b'0').filter(|digit| *digit <= 9)?;
-        mantissa = mantissa
-            .checked_mul(10)?
-            .checked_add(i128::from(digit))?;
+        mantissa = mantissa.checked_mul(10)?.checked_add(i128::from(digit))?;
     }
     if unsigned.len() < text.len() {
         mantissa = -mantissa;
@@ -120,9 +118,8 @@ impl From<ExactDecimal> for Value {
 impl TryGetable for ExactDecimal {
     fn try_get_by<I: ColIdx>(row: &QueryResult, index: I) -> Result<Self, TryGetError> {
         let text = String::try_get_by(row, index)?;
-        text.parse().map_err(|error: DecimalError| {
-            TryGetError::DbErr(DbErr::Type(error.to_string()))
-        })
+        text.parse()
+            .map_err(|error: DecimalError| TryGetError::DbErr(DbErr::Type(error.to_string())))
     }
 }
 
@@ -174,11 +171,17 @@ mod tests {
 
     #[test]
     fn other_texts_are_no_decimals() {
-        for text in ["", "-", ".", "1.", ".5", "1e5", "NaN", "+1", "1_0", "--1", "1.2.3", " 1"] {
+        for text in [
+            "", "-", ".", "1.", ".5", "1e5", "NaN", "+1", "1_0", "--1", "1.2.3", " 1",
+        ] {
             assert!(text.parse::<ExactDecimal>().is_err(), "{text:?}");
         }
         assert!("9".repeat(40).parse::<ExactDecimal>().is_err());
-        assert!(format!("0.{}", "0".repeat(37)).parse::<ExactDecimal>().is_err());
+        assert!(
+            format!("0.{}", "0".repeat(37))
+                .parse::<ExactDecimal>()
+                .is_err()
+        );
     }
 
     #[test]

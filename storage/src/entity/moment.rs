@@ -24,11 +24,12 @@ impl Moment {
         let microseconds = u64::try_from(self.0.timestamp_micros()).ok()?;
         Some(Timestamp::from_microseconds(microseconds))
     }
-}
 
-/// The one form in which a time is text: `2026-01-31T12:00:00.000001Z`.
-pub(crate) fn rfc3339(time: &DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Micros, true)
+    /// The one form in which a time is text: `2026-01-31T12:00:00.000001Z`.
+    #[must_use]
+    pub fn rfc3339(self) -> String {
+        self.0.to_rfc3339_opts(SecondsFormat::Micros, true)
+    }
 }
 
 impl From<Moment> for Value {
@@ -77,12 +78,13 @@ impl Nullable for Moment {
 mod tests {
     use shardbook_engine::time::Timestamp;
 
-    use super::{Moment, rfc3339};
+    use super::Moment;
 
     #[test]
     fn a_time_is_text_with_six_digits_and_a_z() {
         let text = |microseconds| {
-            rfc3339(&Moment::from_timestamp(Timestamp::from_microseconds(microseconds)).unwrap().0)
+            let moment = Moment::from_timestamp(Timestamp::from_microseconds(microseconds));
+            moment.unwrap().rfc3339()
         };
         assert_eq!(text(0), "1970-01-01T00:00:00.000000Z");
         assert_eq!(text(1_769_860_800_000_001), "2026-01-31T12:00:00.000001Z");

@@ -88,10 +88,7 @@ pub fn self_trade_prevention_of(word: &str) -> Option<SelfTradePrevention> {
 
 /// The words for where an order stands: its status, and the reason if it has one.
 #[must_use]
-pub const fn state(
-    state: OrderState,
-    filled: Quantity,
-) -> (&'static str, Option<&'static str>) {
+pub const fn state(state: OrderState, filled: Quantity) -> (&'static str, Option<&'static str>) {
     match state {
         OrderState::Resting if filled.is_zero() => (OPEN, None),
         OrderState::Resting => (PARTIALLY_FILLED, None),

@@ -85,20 +85,22 @@ impl Columns {
     /// at the end; text on SQLite, whose numbers are floats.
     fn exact(self, name: &'static str) -> ColumnDef {
         let mut column = ColumnDef::new(name);
-        match self.backend {
-            DbBackend::Sqlite => column.text(),
-            _ => column.decimal(),
-        };
+        if self.backend == DbBackend::Sqlite {
+            column.text();
+        } else {
+            column.decimal();
+        }
         column
     }
 
     /// With time zone; RFC 3339 text on SQLite.
     fn time(self, name: &'static str) -> ColumnDef {
         let mut column = ColumnDef::new(name);
-        match self.backend {
-            DbBackend::Sqlite => column.text(),
-            _ => column.timestamp_with_time_zone(),
-        };
+        if self.backend == DbBackend::Sqlite {
+            column.text();
+        } else {
+            column.timestamp_with_time_zone();
+        }
         column.not_null().take()
     }
 }
@@ -264,12 +266,22 @@ fn indexes() -> [IndexCreateStatement; 5] {
         index(
             "trades_by_buy_order",
             "trades",
-            &["instrument", "buy_sequence", "buy_mirror_index", "trade_number"],
+            &[
+                "instrument",
+                "buy_sequence",
+                "buy_mirror_index",
+                "trade_number",
+            ],
         ),
         index(
             "trades_by_sell_order",
             "trades",
-            &["instrument", "sell_sequence", "sell_mirror_index", "trade_number"],
+            &[
+                "instrument",
+                "sell_sequence",
+                "sell_mirror_index",
+                "trade_number",
+            ],
         ),
     ]
 }
