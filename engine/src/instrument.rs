@@ -170,3 +170,52 @@ pub struct Instrument {
     /// The Binance symbol whose trades and depth it takes, in upper case.
     pub binance_symbol: Option<String>,
 }
+
+/// An instrument as the settings or an operator name it, before the exchange gives it a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstrumentSpecification {
+    /// Its name.
+    pub symbol: Symbol,
+    /// The step between prices.
+    pub tick: Increment,
+    /// The step between quantities.
+    pub lot: Increment,
+    /// The least an order's quantity may be.
+    pub min_quantity: Quantity,
+    /// The most an order's quantity may be.
+    pub max_quantity: Quantity,
+    /// The least price times quantity of a limit order.
+    pub min_notional: Option<Notional>,
+    /// Refuses limit orders too far from the last trade.
+    pub price_band: Option<PriceBand>,
+    /// The Binance symbol whose trades and depth it takes, in upper case.
+    pub binance_symbol: Option<String>,
+}
+
+impl InstrumentSpecification {
+    /// The instrument with its number.
+    #[must_use]
+    pub fn numbered(self, id: InstrumentId) -> Instrument {
+        let Self {
+            symbol,
+            tick,
+            lot,
+            min_quantity,
+            max_quantity,
+            min_notional,
+            price_band,
+            binance_symbol,
+        } = self;
+        Instrument {
+            id,
+            symbol,
+            tick,
+            lot,
+            min_quantity,
+            max_quantity,
+            min_notional,
+            price_band,
+            binance_symbol,
+        }
+    }
+}

@@ -27,7 +27,7 @@ const SUBMISSIONS_WAITING_MAX: usize = 4_096;
 const PAYLOAD_BYTES_TARGET: usize = FRAME_BYTES_MAX;
 
 /// Which partition of a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartitionId(u32);
 
 impl PartitionId {

@@ -1,0 +1,260 @@
+//! The control log: who the exchange is, and which instruments it has ever had.
+//!
+//! Read before any shard starts, written rarely, never trimmed. An instrument's number is its
+//! place among the instruments listed, so that every record of every partition keeps its meaning
+//! for good; its tick, lot and partition can't change once it exists, because prices,
+//! quantities and the place of its records are counted in them.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use shardbook_engine::control::{ControlRecord, begin_payload, decode_payload};
+use shardbook_engine::id::InstrumentId;
+use shardbook_engine::instrument::{Instrument, InstrumentSpecification};
+use shardbook_engine::journal::{Journal, JournalError, JournalReader, Part, Position};
+use shardbook_engine::partition::PartitionId;
+use shardbook_engine::record::RecordError;
+use shardbook_engine::time::Timestamp;
+use thiserror::Error;
+use uuid::Uuid;
+
+/// Why the control log can't be used, or an instrument not be listed.
+#[derive(Debug, Error)]
+pub enum ControlLogError {
+    /// The journal it stands in.
+    #[error("control log: {0}")]
+    Journal(#[from] JournalError),
+    /// Its frames are whole, but their content can't be read.
+    #[error("control log, position {position}: {source}")]
+    Record {
+        /// Which frame.
+        position: Position,
+        /// What is wrong with it.
+        source: RecordError,
+    },
+    /// Its records contradict one another.
+    #[error("control log, position {position}: {what}")]
+    OutOfStep {
+        /// Which frame.
+        position: Position,
+        /// What does not fit.
+        what: String,
+    },
+    /// An instrument is asked for with another tick, lot or partition than it has had.
+    #[error(
+        "instrument {symbol} has {field} {listed} since it was first listed, not {given}; give it another symbol, or keep its {field}"
+    )]
+    Contradiction {
+        /// Which instrument.
+        symbol: String,
+        /// `tick_size`, `lot_size` or `partition`.
+        field: &'static str,
+        /// What it is.
+        listed: String,
+        /// What was asked for.
+        given: String,
+    },
+}
+
+/// An instrument and the partition that holds its records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// The instrument.
+    pub instrument: Arc<Instrument>,
+    /// Its partition, for good.
+    pub partition: PartitionId,
+}
+
+/// The open control log.
+pub struct ControlLog {
+    journal: Box<dyn Journal>,
+    exchange: Uuid,
+    listings: Vec<Listing>,
+}
+
+impl ControlLog {
+    /// Reads the log; an empty one becomes a new exchange's.
+    ///
+    /// # Errors
+    /// When the journal can't be read or written, or does not hold a control log.
+    pub fn open(mut journal: Box<dyn Journal>, now: Timestamp) -> Result<Self, ControlLogError> {
+        let mut exchange = None;
+        let mut listings = Vec::new();
+        let source = journal.source();
+        let mut frames = source.read_from(source.range().oldest)?;
+        while let Some((position, records)) = read(&mut *frames)? {
+            for record in records {
+                take(record, &mut exchange, &mut listings)
+                    .map_err(|what| ControlLogError::OutOfStep { position, what })?;
+            }
+        }
+        let exchange = match exchange {
+            Some(exchange) => exchange,
+            None => create(&mut *journal, now)?,
+        };
+        Ok(Self {
+            journal,
+            exchange,
+            listings,
+        })
+    }
+
+    /// What tells this exchange's journal and database from any other's.
+    #[must_use]
+    pub const fn exchange(&self) -> Uuid {
+        self.exchange
+    }
+
+    /// Every instrument ever listed, in the order of their numbers.
+    #[must_use]
+    pub fn listings(&self) -> &[Listing] {
+        &self.listings
+    }
+
+    /// Lists an instrument, durably, if it is new; else takes on its rules, which may change,
+    /// as far as tick, lot and partition stay what they were. `partition` is where a new one
+    /// goes, and what a listed one must stand in if it is given.
+    ///
+    /// # Errors
+    /// When it contradicts what is listed, or the journal can't be written.
+    pub fn list(
+        &mut self,
+        specification: InstrumentSpecification,
+        partition: Option<PartitionId>,
+        now: Timestamp,
+    ) -> Result<Listing, ControlLogError> {
+        let known = self
+            .listings
+            .iter_mut()
+            .find(|listing| listing.instrument.symbol == specification.symbol);
+        if let Some(listing) = known {
+            check(listing, &specification, partition)?;
+            let id = listing.instrument.id;
+            listing.instrument = Arc::new(specification.numbered(id));
+            return Ok(listing.clone());
+        }
+        let number = u32::try_from(self.listings.len()).unwrap_or(u32::MAX);
+        let instrument = specification.numbered(InstrumentId::new(number));
+        let partition = partition.unwrap_or_default();
+        let record = ControlRecord::InstrumentListed {
+            instrument: instrument.clone(),
+            partition: partition.get(),
+            created_at: now,
+        };
+        append(&mut *self.journal, &record)?;
+        let listing = Listing {
+            instrument: Arc::new(instrument),
+            partition,
+        };
+        self.listings.push(listing.clone());
+        Ok(listing)
+    }
+}
+
+fn read(
+    frames: &mut dyn JournalReader,
+) -> Result<Option<(Position, Vec<ControlRecord>)>, ControlLogError> {
+    let Some(frame) = frames.read()? else {
+        return Ok(None);
+    };
+    let position = frame.position;
+    let records = decode_payload(&frame.payload)
+        .map_err(|source| ControlLogError::Record { position, source })?;
+    Ok(Some((position, records)))
+}
+
+fn take(
+    record: ControlRecord,
+    exchange: &mut Option<Uuid>,
+    listings: &mut Vec<Listing>,
+) -> Result<(), String> {
+    match record {
+        ControlRecord::ExchangeCreated {
+            exchange: created, ..
+        } => {
+            if let Some(earlier) = exchange.replace(created) {
+                return Err(format!("a second exchange, {created}, after {earlier}"));
+            }
+        }
+        ControlRecord::InstrumentListed {
+            instrument,
+            partition,
+            ..
+        } => {
+            if exchange.is_none() {
+                return Err(format!(
+                    "{} is listed before there is an exchange",
+                    instrument.symbol
+                ));
+            }
+            if usize::try_from(instrument.id.get()) != Ok(listings.len()) {
+                return Err(format!(
+                    "{} has number {}, but is the {}. instrument, counted from 0",
+                    instrument.symbol,
+                    instrument.id.get(),
+                    listings.len()
+                ));
+            }
+            let partition = PartitionId::new(partition);
+            listings.push(Listing {
+                instrument: Arc::new(instrument),
+                partition,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn create(journal: &mut dyn Journal, now: Timestamp) -> Result<Uuid, ControlLogError> {
+    let exchange = Uuid::new_v4();
+    append(
+        journal,
+        &ControlRecord::ExchangeCreated {
+            exchange,
+            created_at: now,
+        },
+    )?;
+    Ok(exchange)
+}
+
+fn append(journal: &mut dyn Journal, record: &ControlRecord) -> Result<(), ControlLogError> {
+    let mut payload = Vec::new();
+    begin_payload(&mut payload);
+    record.encode(&mut payload);
+    journal.append(Part::Last, &payload)?;
+    Ok(())
+}
+
+fn check(
+    listing: &Listing,
+    specification: &InstrumentSpecification,
+    partition: Option<PartitionId>,
+) -> Result<(), ControlLogError> {
+    let listed = &listing.instrument;
+    let contradiction = |field, listed: String, given: String| {
+        Err(ControlLogError::Contradiction {
+            symbol: specification.symbol.to_string(),
+            field,
+            listed,
+            given,
+        })
+    };
+    if listed.tick != specification.tick {
+        let given = specification.tick.step().to_string();
+        return contradiction("tick_size", listed.tick.step().to_string(), given);
+    }
+    if listed.lot != specification.lot {
+        let given = specification.lot.step().to_string();
+        return contradiction("lot_size", listed.lot.step().to_string(), given);
+    }
+    match partition {
+        Some(given) if given != listing.partition => contradiction(
+            "partition",
+            listing.partition.get().to_string(),
+            given.get().to_string(),
+        ),
+        Some(_) | None => Ok(()),
+    }
+}

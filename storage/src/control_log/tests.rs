@@ -1,0 +1,169 @@
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use rust_decimal::Decimal;
+use shardbook_engine::id::Symbol;
+use shardbook_engine::instrument::{Increment, InstrumentSpecification};
+use shardbook_engine::journal::{
+    Journal, JournalError, JournalReader, JournalSource, Part, Position, PositionRange, ReadFrame,
+};
+use shardbook_engine::partition::PartitionId;
+use shardbook_engine::quantity::Quantity;
+use shardbook_engine::time::Timestamp;
+
+use super::*;
+
+/// Frames in memory, which outlive whoever wrote them.
+#[derive(Clone, Default)]
+struct Frames(Arc<Mutex<Vec<ReadFrame>>>);
+
+struct Reader(VecDeque<ReadFrame>);
+
+impl Journal for Frames {
+    fn append(&mut self, part: Part, payload: &[u8]) -> Result<Position, JournalError> {
+        let mut frames = self.0.lock().unwrap();
+        let position = Position::new(u64::try_from(frames.len()).unwrap() + 1);
+        frames.push(ReadFrame {
+            position,
+            part,
+            payload: payload.to_vec(),
+        });
+        Ok(position)
+    }
+
+    fn source(&self) -> Arc<dyn JournalSource> {
+        Arc::new(self.clone())
+    }
+
+    fn trim_below(&mut self, _position: Position) -> Result<(), JournalError> {
+        Ok(())
+    }
+}
+
+impl JournalSource for Frames {
+    fn range(&self) -> PositionRange {
+        let newest = Position::new(u64::try_from(self.0.lock().unwrap().len()).unwrap());
+        PositionRange {
+            oldest: Position::new(1),
+            newest,
+        }
+    }
+
+    fn read_from(&self, _position: Position) -> Result<Box<dyn JournalReader>, JournalError> {
+        Ok(Box::new(Reader(self.0.lock().unwrap().clone().into())))
+    }
+}
+
+impl JournalReader for Reader {
+    fn read(&mut self) -> Result<Option<ReadFrame>, JournalError> {
+        Ok(self.0.pop_front())
+    }
+}
+
+const NOW: Timestamp = Timestamp::from_microseconds(1_700_000_000_000_000);
+
+fn open(frames: &Frames) -> ControlLog {
+    ControlLog::open(Box::new(frames.clone()), NOW).unwrap()
+}
+
+fn specification(symbol: &str, tick: &str) -> InstrumentSpecification {
+    InstrumentSpecification {
+        symbol: Symbol::new(symbol).unwrap(),
+        tick: Increment::new(tick.parse::<Decimal>().unwrap()).unwrap(),
+        lot: Increment::new("0.001".parse::<Decimal>().unwrap()).unwrap(),
+        min_quantity: Quantity::new(1).unwrap(),
+        max_quantity: Quantity::new(1_000).unwrap(),
+        min_notional: None,
+        price_band: None,
+        binance_symbol: None,
+    }
+}
+
+#[test]
+fn the_exchange_and_its_instruments_are_the_same_after_opening_again() {
+    let frames = Frames::default();
+    let mut log = open(&frames);
+    let exchange = log.exchange();
+    let btc = log
+        .list(specification("BTC-USD", "0.01"), None, NOW)
+        .unwrap();
+    let eth = log
+        .list(
+            specification("ETH-USD", "0.01"),
+            Some(PartitionId::new(1)),
+            NOW,
+        )
+        .unwrap();
+    assert_eq!((btc.instrument.id.get(), eth.instrument.id.get()), (0, 1));
+
+    let again = open(&frames);
+    assert_eq!(again.exchange(), exchange);
+    assert_eq!(again.listings(), [btc, eth]);
+}
+
+#[test]
+fn listing_again_writes_nothing_and_takes_on_the_rules_that_may_change() {
+    let frames = Frames::default();
+    let mut log = open(&frames);
+    let first = log
+        .list(
+            specification("BTC-USD", "0.01"),
+            Some(PartitionId::new(2)),
+            NOW,
+        )
+        .unwrap();
+    let written = frames.range();
+    let mut changed = specification("BTC-USD", "0.01");
+    changed.binance_symbol = Some("BTCUSDT".to_owned());
+    let second = log.list(changed, None, NOW).unwrap();
+    assert_eq!(frames.range(), written);
+    assert_eq!(second.instrument.binance_symbol.as_deref(), Some("BTCUSDT"));
+    assert_eq!(
+        (second.instrument.id, second.partition),
+        (first.instrument.id, first.partition)
+    );
+}
+
+#[test]
+fn a_tick_a_lot_or_a_partition_never_changes() {
+    let mut log = open(&Frames::default());
+    log.list(
+        specification("BTC-USD", "0.01"),
+        Some(PartitionId::new(0)),
+        NOW,
+    )
+    .unwrap();
+    let tick = specification("BTC-USD", "0.10");
+    let mut lot = specification("BTC-USD", "0.01");
+    lot.lot = Increment::new("0.01".parse().unwrap()).unwrap();
+    let same = specification("BTC-USD", "0.01");
+    let elsewhere = Some(PartitionId::new(1));
+    for (field, specification, partition) in [
+        ("tick_size", tick, None),
+        ("lot_size", lot, None),
+        ("partition", same, elsewhere),
+    ] {
+        let error = log
+            .list(specification, partition, NOW)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("BTC-USD") && error.contains(field),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_log_that_does_not_begin_with_its_exchange_is_refused() {
+    let frames = Frames::default();
+    open(&frames)
+        .list(specification("BTC-USD", "0.01"), None, NOW)
+        .unwrap();
+    frames.0.lock().unwrap().remove(0);
+    let error = ControlLog::open(Box::new(frames), NOW)
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(error.contains("before there is an exchange"), "{error}");
+}
