@@ -1,2 +1,418 @@
-#[cfg(test)]
-mod _x {}
+//! The fold against one that keeps everything and adds it all up again after every record.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+mod naive;
+
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+
+use self::naive::{Naive, a_step};
+use super::*;
+use crate::command::Command;
+use crate::event::{Event, Maker};
+use crate::id::{InstrumentId, Symbol};
+use crate::instrument::Increment;
+use crate::journal::Position;
+use crate::order::{ChosenId, NewOrder, OrderKind, Rejection, SelfTradePrevention, TimeInForce};
+use crate::quantity::Quantity;
+
+const LIMITS: MarketDataLimits = MarketDataLimits {
+    closed_orders: 5,
+    trades: 7,
+};
+
+fn instrument() -> Arc<Instrument> {
+    Arc::new(Instrument {
+        id: InstrumentId::new(3),
+        symbol: Symbol::new("BTC-USD").unwrap(),
+        tick: Increment::new(Decimal::new(1, 2)).unwrap(),
+        lot: Increment::new(Decimal::new(1, 5)).unwrap(),
+        min_quantity: quantity(1),
+        max_quantity: quantity(1_000_000),
+        min_notional: None,
+        price_band: None,
+        binance_symbol: None,
+    })
+}
+
+fn quantity(lots: u64) -> Quantity {
+    Quantity::new(lots).unwrap()
+}
+
+fn price(ticks: u64) -> Price {
+    Price::new(ticks).unwrap()
+}
+
+fn count<T>(things: &[T]) -> u64 {
+    u64::try_from(things.len()).unwrap()
+}
+
+fn client(number: u8) -> ClientId {
+    ClientId::new(&format!("client-{number}")).unwrap()
+}
+
+/// Someone who knows only what they are told.
+struct Follower {
+    sequence: Sequence,
+    bids: BTreeMap<Price, Volume>,
+    asks: BTreeMap<Price, Volume>,
+}
+
+impl Follower {
+    fn from(image: BookImage) -> Self {
+        Self {
+            sequence: image.sequence,
+            bids: image.bids.into_iter().collect(),
+            asks: image.asks.into_iter().collect(),
+        }
+    }
+
+    fn follow(&mut self, change: &Change) {
+        if let ChangeKind::Delta(delta) = &change.kind {
+            assert_eq!(delta.previous_sequence, self.sequence);
+            self.sequence = change.id.sequence;
+            for (levels, changed) in [(&mut self.bids, &delta.bids), (&mut self.asks, &delta.asks)]
+            {
+                for (price, volume) in changed {
+                    let before = if volume.is_zero() {
+                        levels.remove(price)
+                    } else {
+                        levels.insert(*price, *volume)
+                    };
+                    assert_ne!(
+                        before.unwrap_or_default(),
+                        *volume,
+                        "a level that stays is not told"
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn check_changes(naive: &Naive, changes: &[Change]) {
+    let sequence = Sequence::new(naive.sequence);
+    for (change, index) in changes.iter().zip(1..) {
+        assert_eq!(change.id, ChangeId { sequence, index });
+    }
+    let told_trades: Vec<_> = changes
+        .iter()
+        .filter_map(|change| match &change.kind {
+            ChangeKind::Trade(trade) => Some(Trade::clone(trade)),
+            ChangeKind::Order(_) | ChangeKind::Delta(_) => None,
+        })
+        .collect();
+    let first = usize::try_from(naive.first_trade).unwrap() - 1;
+    assert_eq!(told_trades, naive.trades[first..]);
+    let mut told_orders: Vec<_> = changes
+        .iter()
+        .filter_map(|change| match &change.kind {
+            ChangeKind::Order(order) => Some(Order::clone(order)),
+            ChangeKind::Trade(_) | ChangeKind::Delta(_) => None,
+        })
+        .collect();
+    told_orders.sort_by_key(|order| order.placed);
+    let changed = naive
+        .orders
+        .iter()
+        .filter(|order| order.updated == sequence && (order.placed.index == 0));
+    assert_eq!(told_orders, changed.cloned().collect::<Vec<_>>());
+}
+
+fn check_reads(naive: &Naive, market: &MarketData) {
+    for (side, totals) in [
+        (Side::Buy, market.totals(Side::Buy)),
+        (Side::Sell, market.totals(Side::Sell)),
+    ] {
+        let levels = naive.levels(side);
+        let shown: Vec<_> = market.depth.levels(side).collect();
+        assert_eq!(shown, levels);
+        assert_eq!(market.best(side), levels.first().copied());
+        assert_eq!(totals.levels, levels.len());
+        assert_eq!(
+            totals.orders,
+            levels.iter().map(|(_, level)| level.orders).sum::<u64>()
+        );
+        assert_eq!(
+            totals.volume,
+            levels.iter().map(|(_, level)| level.volume).sum()
+        );
+    }
+    for order in &naive.orders {
+        let expected = naive.is_in_memory(order).then(|| naive.with_trades(order));
+        assert_eq!(market.order_by_ref(order.placed), expected);
+        assert_eq!(market.order(&order.id), expected);
+    }
+    let in_memory = || {
+        let mut orders: Vec<_> = naive
+            .orders
+            .iter()
+            .filter(|order| naive.is_in_memory(order))
+            .cloned()
+            .collect();
+        orders.sort_by_key(|order| std::cmp::Reverse(order.placed));
+        orders
+    };
+    assert_eq!(
+        market.orders(OrdersOf::Everyone, None).collect::<Vec<_>>(),
+        in_memory()
+    );
+    for client in [client(0), client(1), client(2), ClientId::binance_depth()] {
+        let mut orders = in_memory();
+        orders.retain(|order| order.client == client && order.is_open());
+        assert_eq!(market.open_orders(&client).collect::<Vec<_>>(), orders);
+    }
+    if let Some(middle) = in_memory().get(3).map(|order| order.placed) {
+        let listed = market.orders(OrdersOf::Everyone, Some(middle));
+        assert_eq!(listed.collect::<Vec<_>>(), in_memory()[4..]);
+        let mut orders = in_memory().split_off(4);
+        let one = client(1);
+        orders.retain(|order| order.client == one);
+        let listed = market.orders(OrdersOf::Client(&one), Some(middle));
+        assert_eq!(listed.collect::<Vec<_>>(), orders);
+    }
+    let kept = naive.closed.len().saturating_sub(LIMITS.closed_orders);
+    let let_go = naive
+        .orders
+        .iter()
+        .filter(|order| naive.closed[..kept].contains(&order.placed));
+    let newest = let_go.map(|order| order.updated).max();
+    assert_eq!(market.newest_let_go(), newest.unwrap_or_default());
+    let mirror = naive
+        .orders
+        .iter()
+        .filter(|order| order.placed.index > 0 && !order.is_open() && order.trade_count > 0);
+    let newest = mirror.map(|order| order.updated).max();
+    assert_eq!(market.newest_mirror_let_go(), newest.unwrap_or_default());
+    assert_eq!(market.is_halted(), naive.halted);
+    assert_eq!(market.sequence().get(), naive.sequence);
+}
+
+fn check_trades(naive: &Naive, market: &MarketData) {
+    let count = count(&naive.trades);
+    assert_eq!(
+        market.last_trade().map(|trade| trade.number.get()),
+        (count > 0).then_some(count)
+    );
+    for limit in [1, 3, LIMITS.trades, 20] {
+        for before in [
+            None,
+            Some(1),
+            Some(count.max(1)),
+            Some(count + 1),
+            Some(count / 2 + 1),
+        ] {
+            let wanted: Vec<_> = naive
+                .trades
+                .iter()
+                .rev()
+                .filter(|trade| before.is_none_or(|before| trade.number.get() < before))
+                .take(limit)
+                .cloned()
+                .map(Arc::new)
+                .collect();
+            let page = market.trades(before.map(TradeNumber::new), limit);
+            let held = |trade: &&Arc<Trade>| trade.number.get() > count.saturating_sub(7);
+            assert_eq!(
+                page.trades,
+                wanted.iter().filter(held).cloned().collect::<Vec<_>>()
+            );
+            let reach = if page.trades.len() == wanted.len() {
+                Reach::Whole
+            } else {
+                Reach::Short
+            };
+            assert_eq!(page.reach, reach);
+        }
+    }
+}
+
+fn check_answer(naive: &Naive, record: &Record, answer: &Answer) {
+    let id = match &record.command {
+        Command::Place(new) => new.id.id(),
+        Command::Cancel(cancel) => &cancel.order_id,
+        Command::Amend(amend) => &amend.order_id,
+        Command::MassCancel(_) => {
+            let cancelled = naive
+                .orders
+                .iter()
+                .filter(|order| order.updated == record.sequence);
+            let ids = cancelled.map(|order| order.id.clone()).collect();
+            assert_eq!(*answer, Answer::MassCancelled(ids));
+            return;
+        }
+        Command::Tape(_)
+        | Command::Mirror(_)
+        | Command::WithdrawMirror
+        | Command::Halt
+        | Command::Resume => {
+            assert_eq!(*answer, Answer::Applied);
+            return;
+        }
+    };
+    let order = naive.orders.iter().find(|order| order.id == *id).unwrap();
+    let mut expected = naive.with_trades(order);
+    expected
+        .trades
+        .retain(|trade| trade.sequence == record.sequence);
+    match answer {
+        Answer::Placed(order) | Answer::Amended(order) => assert_eq!(*order, expected),
+        Answer::Cancelled(order) => assert_eq!(**order, expected.order),
+        Answer::Replayed(_) | Answer::MassCancelled(_) | Answer::Applied | Answer::Unchanged => {
+            panic!("{answer:?} to {:?}", record.command)
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_fold_is_what_adding_everything_up_again_gives(steps in prop::collection::vec(a_step(), 1..60)) {
+        let mut naive = Naive::default();
+        let mut market = MarketData::new(instrument(), LIMITS);
+        let mut follower = Follower::from(market.full_levels());
+        let mut readable = BTreeSet::new();
+        for step in &steps {
+            let Some(record) = naive.step(step) else { continue };
+            let mut applied = Applied::default();
+            let answer = market.apply(Durable::at(Position::new(1), &record), &mut applied);
+            check_answer(&naive, &record, &answer);
+            check_changes(&naive, &applied.changes);
+            check_reads(&naive, &market);
+            check_trades(&naive, &market);
+            applied.changes.iter().for_each(|change| follower.follow(change));
+            let image = market.full_levels();
+            prop_assert_eq!(follower.sequence, image.sequence);
+            prop_assert_eq!(follower.bids.clone().into_iter().rev().collect::<Vec<_>>(), image.bids);
+            prop_assert_eq!(follower.asks.clone().into_iter().collect::<Vec<_>>(), image.asks);
+            readable.extend(applied.appeared);
+            applied.let_go.iter().for_each(|id| assert!(readable.remove(id)));
+            let in_memory = naive.orders.iter().filter(|order| order.placed.index == 0 && naive.is_in_memory(order));
+            prop_assert_eq!(&readable, &in_memory.map(|order| order.id.clone()).collect());
+        }
+    }
+}
+
+fn place(
+    sequence: u64,
+    id: &str,
+    side: Side,
+    lots: u64,
+    events: Vec<Event>,
+    first_trade: u64,
+) -> Record {
+    Record {
+        instrument: InstrumentId::new(3),
+        sequence: Sequence::new(sequence),
+        timestamp: Timestamp::from_microseconds(sequence),
+        first_trade: TradeNumber::new(first_trade),
+        command: Command::Place(NewOrder {
+            id: ChosenId::Client(OrderId::new(id).unwrap()),
+            client: client(1),
+            idempotency_key: None,
+            side,
+            kind: OrderKind::Limit {
+                price: price(100),
+                time_in_force: TimeInForce::Gtc,
+            },
+            quantity: quantity(lots),
+            self_trade_prevention: SelfTradePrevention::None,
+        }),
+        events,
+    }
+}
+
+fn rejected(sequence: u64, id: &str) -> Record {
+    let events = vec![Event::Rejected(Rejection::InstrumentHalted)];
+    place(sequence, id, Side::Buy, 1, events, 1)
+}
+
+fn apply(market: &mut MarketData, record: &Record) -> Applied {
+    let mut applied = Applied::default();
+    market.apply(Durable::at(Position::new(1), record), &mut applied);
+    applied
+}
+
+#[test]
+fn an_id_that_comes_back_names_the_newer_order_and_outlives_the_older() {
+    let limits = MarketDataLimits {
+        closed_orders: 2,
+        trades: 1,
+    };
+    let mut market = MarketData::new(instrument(), limits);
+    let id = OrderId::new("again").unwrap();
+    for (sequence, name) in [(1, "again"), (2, "again"), (3, "other")] {
+        assert_eq!(apply(&mut market, &rejected(sequence, name)).let_go, []);
+        if sequence == 2 {
+            assert_eq!(market.order(&id).unwrap().order.placed.sequence.get(), 2);
+        }
+    }
+    assert_eq!(
+        market.order_by_ref(OrderRef::single(Sequence::new(1))),
+        None
+    );
+    assert_eq!(market.order(&id).unwrap().order.placed.sequence.get(), 2);
+    assert_eq!(
+        apply(&mut market, &rejected(4, "other-2")).let_go,
+        std::slice::from_ref(&id)
+    );
+    assert_eq!(market.order(&id), None);
+}
+
+#[test]
+fn a_first_answer_finds_its_trades_in_its_order_when_the_instrument_has_let_go_of_them() {
+    let limits = MarketDataLimits {
+        closed_orders: 9,
+        trades: 1,
+    };
+    let mut market = MarketData::new(instrument(), limits);
+    apply(
+        &mut market,
+        &place(1, "maker", Side::Sell, 5, Vec::new(), 1),
+    );
+    let traded = || Event::Traded {
+        maker: Maker::Client(OrderRef::single(Sequence::new(1))),
+        price: price(100),
+        quantity: quantity(1),
+    };
+    apply(
+        &mut market,
+        &place(2, "a", Side::Buy, 2, vec![traded(), traded()], 1),
+    );
+    let first = FirstAnswer {
+        order: Arc::new(market.order(&OrderId::new("a").unwrap()).unwrap().order),
+        first_trade: TradeNumber::new(1),
+    };
+    apply(&mut market, &place(3, "b", Side::Buy, 1, vec![traded()], 3));
+    assert_eq!(market.trades_numbered(TradeNumber::new(1), 2), None);
+    let numbers: Vec<_> = market
+        .replayed(&first)
+        .unwrap()
+        .trades
+        .iter()
+        .map(|trade| trade.number.get())
+        .collect();
+    assert_eq!(numbers, [1, 2]);
+}
+
+#[test]
+fn only_what_the_core_writes_is_a_mirrored_orders_id() {
+    let order = OrderRef {
+        sequence: Sequence::new(12),
+        index: 3,
+    };
+    assert_eq!(mirror::parse_id(&OrderId::mirror(order)), Some(order));
+    for other in [
+        "binance-depth:012:3",
+        "binance-depth:12",
+        "binance-depth:12:3:4",
+        "binance-trades:BTCUSDT:12",
+        "binance-depth:99999999999999999999:1",
+    ] {
+        assert_eq!(
+            mirror::parse_id(&OrderId::new(other).unwrap()),
+            None,
+            "{other}"
+        );
+    }
+}
