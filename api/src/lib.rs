@@ -1,1 +1,11 @@
-//! The exchange as a library.
+//! The exchange's edge: what clients see of it over HTTP, and the settings it is put together
+//! from.
+//!
+//! Text becomes domain types here, once; the engine is never handed anything unchecked. How a
+//! book works is not known here.
+
+pub mod decimal;
+pub mod payload;
+pub mod problem;
+pub mod request;
+pub mod schema;

@@ -11,6 +11,10 @@ use crate::quantity::{Notional, Quantity};
 /// Most digits an increment may have after the point.
 const SCALE_MAX: u32 = 18;
 
+/// Most units of its last digit that an increment may be: keeps every sum of notionals that is
+/// shown as a decimal within `u128`.
+const MANTISSA_MAX: u64 = 1_000_000;
+
 /// The step between neighbouring prices (a tick) or quantities (a lot): `mantissa / 10^scale`.
 ///
 /// This is the one place where decimals become integers and the scale at which integers are
@@ -24,7 +28,7 @@ pub struct Increment {
 /// Why a decimal is no increment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
-    "must be above 0, with at most {SCALE_MAX} digits after the point, and at most 10^18 units of its last digit"
+    "must be above 0, with at most {SCALE_MAX} digits after the point, and at most {MANTISSA_MAX} units of its last digit"
 )]
 pub struct IncrementError;
 
@@ -59,7 +63,7 @@ impl Increment {
     pub fn new(step: Decimal) -> Result<Self, IncrementError> {
         let mantissa = u64::try_from(step.mantissa()).map_err(|_| IncrementError)?;
         let mantissa = NonZeroU64::new(mantissa).ok_or(IncrementError)?;
-        if step.scale() > SCALE_MAX || mantissa.get() > 1_000_000_000_000_000_000 {
+        if step.scale() > SCALE_MAX || mantissa.get() > MANTISSA_MAX {
             return Err(IncrementError);
         }
         Ok(Self {

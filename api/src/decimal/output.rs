@@ -1,0 +1,201 @@
+//! Writing whole numbers of increments as decimals, and stamps as text.
+
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Serialize, Serializer};
+
+use shardbook_engine::instrument::{Increment, Instrument};
+use shardbook_engine::price::Price;
+use shardbook_engine::quantity::{Notional, Quantity, Volume};
+use shardbook_engine::time::Timestamp;
+
+/// Digits that an average price has beyond the tick's.
+const AVERAGE_EXTRA_DIGITS: u32 = 4;
+
+/// A decimal as it is shown: always all digits of its scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecimalText {
+    /// The value in units of the last digit shown.
+    units: u128,
+    scale: u32,
+}
+
+impl DecimalText {
+    /// `units` of the last digit, `scale` digits after the point.
+    #[must_use]
+    pub const fn new(units: u128, scale: u32) -> Self {
+        Self { units, scale }
+    }
+
+    fn increments(count: u128, increment: Increment) -> Self {
+        Self::new(count * u128::from(increment.mantissa()), increment.scale())
+    }
+
+    /// A price, at the tick's scale.
+    #[must_use]
+    pub fn price(price: Price, instrument: &Instrument) -> Self {
+        Self::increments(u128::from(price.ticks()), instrument.tick)
+    }
+
+    /// A quantity, at the lot's scale.
+    #[must_use]
+    pub fn quantity(quantity: Quantity, instrument: &Instrument) -> Self {
+        Self::increments(u128::from(quantity.lots()), instrument.lot)
+    }
+
+    /// A sum of quantities, at the lot's scale.
+    #[must_use]
+    pub fn volume(volume: Volume, instrument: &Instrument) -> Self {
+        Self::increments(volume.lots(), instrument.lot)
+    }
+
+    /// A notional, exact: tick's and lot's scale added.
+    #[must_use]
+    pub fn notional(notional: Notional, instrument: &Instrument) -> Self {
+        let mantissa =
+            u128::from(instrument.tick.mantissa()) * u128::from(instrument.lot.mantissa());
+        Self::new(
+            notional.ticks_times_lots() * mantissa,
+            instrument.tick.scale() + instrument.lot.scale(),
+        )
+    }
+
+    /// An increment as itself.
+    #[must_use]
+    pub fn increment(increment: Increment) -> Self {
+        Self::increments(1, increment)
+    }
+
+    /// What a quantity cost on average, four digits beyond the tick's, halves to the even digit;
+    /// `None` for no quantity.
+    #[must_use]
+    pub fn average_price(
+        notional: Notional,
+        volume: Volume,
+        instrument: &Instrument,
+    ) -> Option<Self> {
+        let shift = 10_u128.pow(AVERAGE_EXTRA_DIGITS);
+        let numerator =
+            notional.ticks_times_lots() * u128::from(instrument.tick.mantissa()) * shift;
+        let units = divide_half_even(numerator, volume.lots())?;
+        Some(Self::new(
+            units,
+            instrument.tick.scale() + AVERAGE_EXTRA_DIGITS,
+        ))
+    }
+
+    /// The distance between the best prices, at the tick's scale.
+    #[must_use]
+    pub fn spread(bid: Price, ask: Price, instrument: &Instrument) -> Self {
+        let ticks = ask.ticks().saturating_sub(bid.ticks());
+        Self::increments(u128::from(ticks), instrument.tick)
+    }
+
+    /// The middle of the best prices, exact: one digit more than the tick's.
+    #[must_use]
+    pub fn mid_price(bid: Price, ask: Price, instrument: &Instrument) -> Self {
+        let twice = u128::from(bid.ticks()) + u128::from(ask.ticks());
+        Self::new(
+            twice * u128::from(instrument.tick.mantissa()) * 5,
+            instrument.tick.scale() + 1,
+        )
+    }
+}
+
+/// The quotient rounded to the nearest whole number, halves to the even one; `None` for a
+/// division by zero.
+fn divide_half_even(numerator: u128, denominator: u128) -> Option<u128> {
+    let quotient = numerator.checked_div(denominator)?;
+    let remainder = numerator.checked_rem(denominator)?;
+    let to_next = denominator - remainder;
+    let up = remainder > to_next || (remainder == to_next && quotient % 2 == 1);
+    Some(quotient + u128::from(up))
+}
+
+impl fmt::Display for DecimalText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.scale == 0 {
+            return write!(f, "{}", self.units);
+        }
+        let power = 10_u128.pow(self.scale);
+        let width = usize::try_from(self.scale).unwrap_or(usize::MAX);
+        write!(f, "{}.{:0width$}", self.units / power, self.units % power,)
+    }
+}
+
+impl Serialize for DecimalText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A point in time as RFC 3339, in UTC, with microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimestampText(pub Timestamp);
+
+impl fmt::Display for TimestampText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let microseconds = i64::try_from(self.0.microseconds()).unwrap_or(i64::MAX);
+        let time = DateTime::<Utc>::from_timestamp_micros(microseconds)
+            .unwrap_or(DateTime::<Utc>::MAX_UTC);
+        f.write_str(&time.to_rfc3339_opts(SecondsFormat::Micros, true))
+    }
+}
+
+impl Serialize for TimestampText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quotient_is_rounded_to_the_nearest_and_a_half_to_the_even() {
+        let rows = [
+            (7, 7, Some(1)),
+            (5, 2, Some(2)),
+            (7, 2, Some(4)),
+            (9, 4, Some(2)),
+            (11, 4, Some(3)),
+            (0, 3, Some(0)),
+            (1, 0, None),
+        ];
+        for (numerator, denominator, expected) in rows {
+            assert_eq!(
+                divide_half_even(numerator, denominator),
+                expected,
+                "{numerator} / {denominator}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_digit_of_the_scale_is_shown() {
+        let rows = [
+            ((7_015_050, 2), "70150.50"),
+            ((5, 5), "0.00005"),
+            ((0, 2), "0.00"),
+            ((42, 0), "42"),
+            ((u128::MAX, 4), "34028236692093846346337460743176821.1455"),
+        ];
+        for ((units, scale), expected) in rows {
+            assert_eq!(DecimalText::new(units, scale).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn stamps_have_microseconds_and_end_with_z() {
+        let rows = [
+            (0, "1970-01-01T00:00:00.000000Z"),
+            (1_769_860_800_000_001, "2026-01-31T12:00:00.000001Z"),
+        ];
+        for (microseconds, expected) in rows {
+            let stamp = TimestampText(Timestamp::from_microseconds(microseconds));
+            assert_eq!(stamp.to_string(), expected);
+        }
+    }
+}

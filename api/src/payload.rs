@@ -1,0 +1,163 @@
+//! JSON bodies, read and written by serde straight from and to bytes.
+//!
+//! poem-openapi's own payload builds a tree of JSON values and reads without a limit. These are
+//! documented the same way. A body that comes in stays text here; [`crate::request`] takes it
+//! apart, so that everything wrong with it can be told at once.
+
+use std::marker::PhantomData;
+
+use bytes::Bytes;
+use poem::http::header;
+use poem::{FromRequest, IntoResponse, Request, RequestBody, Response};
+use poem_openapi::payload::Payload;
+use poem_openapi::registry::{
+    MetaMediaType, MetaRequest, MetaResponse, MetaResponses, MetaSchemaRef, Registry,
+};
+use poem_openapi::types::Type;
+use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions};
+use serde::Serialize;
+
+use crate::problem::{Code, Problem};
+
+const JSON: &str = "application/json";
+
+/// Most bytes of a body that holds one thing: some ten times the largest order.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Most bytes of a batch: some 2 KiB for each of its orders.
+pub const BATCH_BYTES_MAX: usize = 1024 * 1024;
+
+/// A JSON body that came in, at most `MAX` bytes of it, and the shape it should have.
+#[derive(Clone, Debug)]
+pub struct JsonRequest<T, const MAX: usize = BODY_BYTES_MAX> {
+    bytes: Bytes,
+    shape: PhantomData<fn() -> T>,
+}
+
+impl<T, const MAX: usize> JsonRequest<T, MAX> {
+    /// The body's text.
+    ///
+    /// # Errors
+    /// When it is not UTF-8, and so no JSON.
+    pub fn text(&self) -> Result<&str, Problem> {
+        std::str::from_utf8(&self.bytes).map_err(|error| {
+            let at = error.valid_up_to();
+            Problem::new(Code::MalformedJson, format!("not UTF-8 from byte {at} on"))
+        })
+    }
+}
+
+impl<T: Type, const MAX: usize> Payload for JsonRequest<T, MAX> {
+    const CONTENT_TYPE: &'static str = JSON;
+
+    fn schema_ref() -> MetaSchemaRef {
+        T::schema_ref()
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<'a, T: Type, const MAX: usize> ApiExtractor<'a> for JsonRequest<T, MAX> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        Some(MetaRequest {
+            description: None,
+            content: vec![MetaMediaType {
+                content_type: JSON,
+                schema: T::schema_ref(),
+            }],
+            required: true,
+        })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        check_content_type(request)?;
+        let bytes = <Bytes as FromRequest>::from_request(request, body).await?;
+        if bytes.len() > MAX {
+            let detail = format!("the body has {} bytes, at most {MAX} are read", bytes.len());
+            return Err(Problem::new(Code::PayloadTooLarge, detail).into());
+        }
+        Ok(Self {
+            bytes,
+            shape: PhantomData,
+        })
+    }
+}
+
+/// Only a body that says it is JSON is read as such: a web page can't send that type to another
+/// origin without being asked first.
+fn check_content_type(request: &Request) -> Result<(), Problem> {
+    let unsupported = |detail: String| Err(Problem::new(Code::UnsupportedMediaType, detail));
+    let Some(value) = request.headers().get(header::CONTENT_TYPE) else {
+        return unsupported(format!("the request has no Content-Type; send {JSON}"));
+    };
+    let text = value.to_str().unwrap_or_default();
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case(JSON) {
+        return Ok(());
+    }
+    let shown: String = essence.chars().take(80).collect();
+    unsupported(format!("the Content-Type is {shown:?}; send {JSON}"))
+}
+
+/// A JSON body that goes out.
+#[derive(Clone, Debug)]
+pub struct JsonResponse<T>(pub T);
+
+impl<T: Type> Payload for JsonResponse<T> {
+    const CONTENT_TYPE: &'static str = JSON;
+
+    fn schema_ref() -> MetaSchemaRef {
+        T::schema_ref()
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<T: Serialize + Send> IntoResponse for JsonResponse<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => Response::builder().content_type(JSON).body(body),
+            Err(error) => {
+                tracing::error!(%error, "an answer could not be written as JSON");
+                Problem::new(Code::Internal, "the answer could not be written").into_response()
+            }
+        }
+    }
+}
+
+impl<T: Type + Serialize> ApiResponse for JsonResponse<T> {
+    fn meta() -> MetaResponses {
+        MetaResponses {
+            responses: vec![MetaResponse {
+                description: "",
+                status: Some(200),
+                status_range: None,
+                content: vec![MetaMediaType {
+                    content_type: JSON,
+                    schema: T::schema_ref(),
+                }],
+                headers: Vec::new(),
+            }],
+        }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}

@@ -1,0 +1,172 @@
+//! Every way a request can fail, and the one place where that becomes HTTP.
+
+mod code;
+mod from_engine;
+mod from_poem;
+
+use std::time::Duration;
+
+use poem::http::{HeaderValue, StatusCode, header};
+use poem::{IntoResponse, Response};
+
+pub use code::Code;
+pub use from_engine::invalid_field;
+pub use from_poem::of_poem_error;
+
+use crate::schema::order::OrderView;
+use crate::schema::problem::{FieldErrorView, ProblemView};
+use crate::schema::text::Count;
+
+/// The content type of every failure.
+pub const CONTENT_TYPE: &str = "application/problem+json";
+
+/// When to come back to a queue that was full: it drains within milliseconds, and a header can't
+/// say less.
+const RETRY_OVERLOADED: Duration = Duration::from_secs(1);
+
+/// Why a request was not carried out.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    code: Code,
+    detail: String,
+    errors: Vec<FieldError>,
+    order: Option<Box<OrderView>>,
+    allow: Option<String>,
+}
+
+/// What is wrong with one field of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// The field's name.
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem of this kind, and what was wrong this time.
+    #[must_use]
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            order: None,
+            allow: None,
+        }
+    }
+
+    /// A request whose fields are not what they should be; at least one is.
+    #[must_use]
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        let details: Vec<_> = errors
+            .iter()
+            .map(|error| format!("{}: {}", error.field, error.message))
+            .collect();
+        Self {
+            errors,
+            ..Self::new(Code::InvalidOrder, details.join("; "))
+        }
+    }
+
+    /// A query parameter, path or header that is not what it should be.
+    #[must_use]
+    pub fn parameter(name: &'static str, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self {
+            detail: format!("{name}: {message}"),
+            errors: vec![FieldError {
+                field: name,
+                message,
+            }],
+            ..Self::new(Code::InvalidParameter, "")
+        }
+    }
+
+    /// An order that is no longer open, as it stands.
+    #[must_use]
+    pub fn order_not_open(order: OrderView) -> Self {
+        Self {
+            order: Some(Box::new(order)),
+            ..Self::new(
+                Code::OrderNotOpen,
+                "the order is in a final state and can't be changed",
+            )
+        }
+    }
+
+    /// A method that the path does not have, and those it has.
+    #[must_use]
+    pub fn method_not_allowed(allow: String) -> Self {
+        Self {
+            detail: format!("this path has the methods {allow}"),
+            allow: Some(allow),
+            ..Self::new(Code::MethodNotAllowed, "")
+        }
+    }
+
+    /// What kind of problem it is.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The answer's HTTP status.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.code.status()
+    }
+
+    /// What was wrong this time.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The problem as it is shown, also within the answer to a batch or on a WebSocket.
+    #[must_use]
+    pub fn view(&self) -> ProblemView {
+        let errors = self.errors.iter().map(|error| FieldErrorView {
+            field: error.field.into(),
+            message: error.message.as_str().into(),
+        });
+        ProblemView {
+            r#type: format!("urn:shardbook:problem:{}", self.code.word()).into(),
+            title: self.code.title().into(),
+            status: Count(u64::from(self.status().as_u16())),
+            detail: self.detail.as_str().into(),
+            code: self.code.word().into(),
+            errors: errors.collect(),
+            order: self.order.clone(),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self.view()).unwrap_or_default();
+        let mut response = Response::builder()
+            .status(self.status())
+            .content_type(CONTENT_TYPE)
+            .body(body);
+        if self.code == Code::Overloaded {
+            let seconds = RETRY_OVERLOADED.as_secs();
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(allow) = self
+            .allow
+            .and_then(|allow| HeaderValue::from_str(&allow).ok())
+        {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+        response
+    }
+}
+
+impl From<Problem> for poem::Error {
+    fn from(problem: Problem) -> Self {
+        Self::from_response(problem.into_response())
+    }
+}

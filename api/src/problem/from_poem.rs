@@ -1,0 +1,46 @@
+//! What poem and poem-openapi refuse by themselves.
+
+use poem::error::{MethodNotAllowedError, NotFoundError, ReadBodyError};
+use poem::http::StatusCode;
+use poem::{IntoResponse, Response};
+use poem_openapi::error::{ParseParamError, ParsePathError};
+
+use crate::problem::{Code, Problem};
+
+/// An error that reached the outermost endpoint, as a response: the one it carries if it was a
+/// [`Problem`], else the problem that says the same.
+#[must_use]
+pub fn of_poem_error(error: poem::Error) -> Response {
+    if error.is_from_response() {
+        return error.into_response();
+    }
+    if let Some(parameter) = error.downcast_ref::<ParseParamError>() {
+        return Problem::parameter(parameter.name, parameter.reason.clone()).into_response();
+    }
+    let problem = if error.is::<NotFoundError>() || error.is::<ParsePathError>() {
+        Problem::new(Code::NotFound, "no call has this path")
+    } else if error.is::<MethodNotAllowedError>() {
+        Problem::new(Code::MethodNotAllowed, "the path does not have this method")
+    } else if error.is::<ReadBodyError>() {
+        Problem::new(Code::MalformedJson, "the body could not be read")
+    } else {
+        by_status(&error)
+    };
+    problem.into_response()
+}
+
+fn by_status(error: &poem::Error) -> Problem {
+    let detail = error.to_string();
+    match error.status() {
+        StatusCode::NOT_FOUND => Problem::new(Code::NotFound, detail),
+        StatusCode::METHOD_NOT_ALLOWED => Problem::new(Code::MethodNotAllowed, detail),
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Code::PayloadTooLarge, detail),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::new(Code::UnsupportedMediaType, detail),
+        StatusCode::FORBIDDEN => Problem::new(Code::Forbidden, detail),
+        status if status.is_client_error() => Problem::new(Code::InvalidParameter, detail),
+        _ => {
+            tracing::error!(error = %detail, "a request failed in a way that has no answer");
+            Problem::new(Code::Internal, "the request could not be carried out")
+        }
+    }
+}

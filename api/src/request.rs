@@ -1,0 +1,13 @@
+//! Taking JSON texts apart into domain types, telling everything that is wrong with them.
+//!
+//! The same functions read the body of a call, one order of a batch, and an order that came over
+//! a WebSocket.
+
+mod fields;
+mod order;
+
+pub use fields::{Fields, read_object};
+pub use order::{
+    CancelAll, Listed, PlaceRequest, not_the_feeds_client, not_the_feeds_order, read_amend,
+    read_cancel_all, read_order,
+};

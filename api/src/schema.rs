@@ -1,0 +1,17 @@
+//! The wire's types: what JSON looks like, with the words that document it.
+//!
+//! Each is declared once, through the macros of [`object`], as the struct that serde writes or
+//! reads and as the schema that the OpenAPI document shows. They are made from the engine's types
+//! here and nowhere else.
+
+#[macro_use]
+mod object;
+pub mod book;
+pub mod health;
+pub mod instrument;
+pub mod order;
+pub mod problem;
+pub mod text;
+pub mod word;
+
+pub use object::{List, Nullable};

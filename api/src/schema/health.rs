@@ -1,0 +1,171 @@
+//! Whether the exchange is well.
+
+use std::collections::BTreeMap;
+
+use crate::decimal::TimestampText;
+use crate::schema::Nullable;
+use crate::schema::text::{Count, Words};
+use crate::schema::word::{Word, Worded};
+
+/// Declares a status of which there are a few.
+macro_rules! status {
+    ($(#[$doc:meta])+ $name:ident { $($(#[$item_doc:meta])+ $item:ident = $word:literal,)+ }) => {
+        $(#[$doc])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$item_doc])+ $item,)+ }
+
+        impl Worded for $name {
+            const WORDS: &'static [(Self, &'static str)] = &[$((Self::$item, $word)),+];
+
+            fn word(self) -> &'static str {
+                match self { $(Self::$item => $word,)+ }
+            }
+        }
+
+        impl_type!(
+            Word<$name>,
+            stringify!($name),
+            schema: ::poem_openapi::registry::MetaSchemaRef::Inline(Box::new(
+                ::poem_openapi::registry::MetaSchema {
+                    enum_items: vec![$($word.into()),+],
+                    ..::poem_openapi::registry::MetaSchema::new("string")
+                },
+            )),
+            register: |_registry| ()
+        );
+    };
+}
+
+status! {
+    /// The whole exchange.
+    HealthStatus {
+        /// All is well.
+        Ok = "ok",
+        /// Orders are accepted, and something else is not well.
+        Degraded = "degraded",
+        /// No orders are accepted.
+        Unavailable = "unavailable",
+    }
+}
+
+status! {
+    /// The journal.
+    JournalStatus {
+        /// It takes records.
+        Ok = "ok",
+        /// It does not.
+        Unavailable = "unavailable",
+    }
+}
+
+status! {
+    /// The database.
+    DatabaseStatus {
+        /// It takes rows.
+        Up = "up",
+        /// It does not.
+        Down = "down",
+    }
+}
+
+status! {
+    /// One instrument's shard.
+    ShardStatus {
+        /// It takes orders.
+        Running = "running",
+        /// It is being rebuilt.
+        Restarting = "restarting",
+        /// It takes cancels only.
+        Halted = "halted",
+    }
+}
+
+status! {
+    /// The market data that drives the exchange.
+    FeedStatus {
+        /// There is none.
+        Off = "off",
+        /// It is not there yet.
+        Connecting = "connecting",
+        /// It comes in.
+        Live = "live",
+        /// It was there, is gone, and is tried again.
+        Down = "down",
+        /// It ended as it should: a file does.
+        Finished = "finished",
+    }
+}
+
+object! {
+    /// The journal's health.
+    pub struct JournalHealth {
+        /// Whether it takes records.
+        pub status: Word<JournalStatus>,
+    }
+    example {"status": "ok"}
+}
+
+object! {
+    /// The database's health.
+    pub struct DatabaseHealth {
+        /// Whether it takes rows.
+        pub status: Word<DatabaseStatus>,
+        /// Why not; null while it does.
+        pub reason: Nullable<Words>,
+        /// How many records it has yet to take in; null where that can't be known.
+        pub lag_records: Nullable<Count>,
+        /// How old the oldest of them is, in whole seconds; null where that can't be known.
+        pub lag_seconds: Nullable<Count>,
+    }
+    example {"status": "up", "reason": null, "lag_records": 0, "lag_seconds": 0}
+}
+
+object! {
+    /// The feed's health.
+    pub struct FeedHealth {
+        /// Whether it comes in.
+        pub status: Word<FeedStatus>,
+        /// When the last message came; null before the first.
+        pub last_message_at: Nullable<TimestampText>,
+    }
+    example {"status": "off", "last_message_at": null}
+}
+
+object! {
+    /// Whether the exchange is well.
+    pub struct HealthView {
+        /// All in one word.
+        pub status: Word<HealthStatus>,
+        /// What makes orders durable.
+        pub journal: JournalHealth,
+        /// What they are queried from.
+        pub database: DatabaseHealth,
+        /// Each instrument's shard.
+        pub shards: Shards,
+        /// The market data that drives the exchange.
+        pub feed: FeedHealth,
+    }
+    example {
+        "status": "ok", "journal": {"status": "ok"},
+        "database": {"status": "up", "reason": null, "lag_records": 0, "lag_seconds": 0},
+        "shards": {"BTC-USD": "running"}, "feed": {"status": "off", "last_message_at": null}
+    }
+}
+
+/// Each instrument's shard, by the instrument's name.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
+pub struct Shards(pub BTreeMap<String, Word<ShardStatus>>);
+
+impl_type!(
+    Shards, "Shards",
+    schema: poem_openapi::registry::MetaSchemaRef::Inline(Box::new(
+        poem_openapi::registry::MetaSchema {
+            additional_properties: Some(Box::new(
+                <Word<ShardStatus> as poem_openapi::types::Type>::schema_ref(),
+            )),
+            ..poem_openapi::registry::MetaSchema::new("object")
+        },
+    )),
+    register: |_registry| ()
+);
