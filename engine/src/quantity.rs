@@ -38,6 +38,15 @@ impl Quantity {
         self.0 == 0
     }
 
+    /// Both together, or `None` above [`LOTS_MAX`].
+    #[must_use]
+    pub const fn checked_add(self, other: Self) -> Option<Self> {
+        match self.0.checked_add(other.0) {
+            Some(lots) => Self::new(lots),
+            None => None,
+        }
+    }
+
     /// What is left after taking `other` away, or `None` if `other` is more.
     #[must_use]
     pub const fn checked_sub(self, other: Self) -> Option<Self> {

@@ -17,7 +17,6 @@ pub struct Handle(NonZeroU32);
 
 impl Handle {
     /// The handle of the slab's slot `index`; `None` for the one index that has none.
-    #[expect(dead_code, reason = "the slab follows")]
     pub(super) fn of_index(index: usize) -> Option<Self> {
         let number = u32::try_from(index).ok()?.checked_add(1)?;
         NonZeroU32::new(number).map(Self)
