@@ -3,6 +3,7 @@
 //!
 //! It knows no SQL, no HTTP, no JSON and no files.
 
+pub mod admission;
 pub mod answer;
 pub mod book;
 pub mod command;
@@ -22,5 +23,6 @@ pub mod quantity;
 pub mod record;
 pub mod responder;
 pub mod router;
+pub mod shard;
 pub mod side;
 pub mod time;
