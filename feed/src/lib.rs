@@ -8,11 +8,25 @@
 //!              once        trades: pure
 //! ```
 //!
-//! The pure half (messages, local book, liquidity, trades) knows no
+//! The pure half ([`message`], [`local_book`], [`liquidity`], [`trades`], [`market`]) knows no
 //! network, no clock and no task. The shell around it ([`source`] and what stands behind it)
 //! moves data. Of the exchange, the crate knows its engine's types and a [`sink::Sink`].
 
+mod connection;
+mod dispatcher;
 pub mod feed;
+mod lane;
+pub mod liquidity;
+pub mod local_book;
+pub mod market;
+pub mod message;
+mod player;
+mod quiet;
+pub mod recording;
+pub mod rest;
+mod retry;
+pub mod simulated;
 pub mod sink;
 pub mod source;
 pub mod status;
+pub mod trades;

@@ -6,6 +6,30 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::message::Message;
+use crate::status::{Progress, SkipReason};
+
+/// Most signals that wait between a source and those who follow it.
+pub(crate) const SIGNALS_MAX: usize = 1_024;
+
+/// What a source says. A source is a task that sends these into a bounded channel, and ends when
+/// there is nothing more to come or no one listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// A connection stands: whatever comes now does not continue what came before.
+    Connected,
+    /// The connection is lost.
+    Disconnected,
+    /// The connection lives, though no market data came.
+    Alive,
+    /// Market data.
+    Message(Message),
+    /// Something that is no message, and what is wrong with it.
+    Bad(SkipReason, String),
+    /// A file has been played so far.
+    Played(Progress),
+}
+
 /// Which source the feed has, and what it needs to know of it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Source {

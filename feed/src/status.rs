@@ -61,6 +61,9 @@ pub struct Counts {
     pub trades: u64,
     /// Depth updates that changed the mirror.
     pub mirror_updates: u64,
+    /// Depth updates that left the mirror as it was: it stood so already, or the exchange had
+    /// taken them in before.
+    pub mirror_unchanged: u64,
     /// What was not taken in, by reason; reasons that never came up are left out.
     pub skipped: BTreeMap<SkipReason, u64>,
     /// Holes: trade ids that were jumped over, counted once a jump, and breaks in the chain of
@@ -89,6 +92,7 @@ impl Counts {
         self.messages += other.messages;
         self.trades += other.trades;
         self.mirror_updates += other.mirror_updates;
+        self.mirror_unchanged += other.mirror_unchanged;
         self.gaps += other.gaps;
         self.trades_missed += other.trades_missed;
         self.reconnects += other.reconnects;
