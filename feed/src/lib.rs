@@ -29,4 +29,6 @@ pub mod simulated;
 pub mod sink;
 pub mod source;
 pub mod status;
+#[cfg(test)]
+mod test_support;
 pub mod trades;

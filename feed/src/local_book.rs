@@ -127,7 +127,8 @@ impl LocalBook {
             match depth.apply(diff) {
                 Continuity::Continues => applied += 1,
                 Continuity::Covered => dropped += 1,
-                // What is buffered has a hole in itself: a later snapshot must cover it.
+                // What is buffered has a hole in itself. A later snapshot must cover it, so what
+                // stands before the hole, and is gone from the buffer by now, was of no use.
                 Continuity::Gap => return SnapshotOutcome::TooOld,
             }
             buffered.pop_front();
