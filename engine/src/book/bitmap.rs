@@ -78,3 +78,42 @@ impl Bitmap {
         &mut self.words[word % 64]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_slot_is_found_from_every_word_around_the_end() {
+        for slot in [0, 1, 63, 64, 65, 2_047, 2_048, 4_032, 4_095] {
+            let mut bitmap = Bitmap::new();
+            bitmap.set(slot);
+            assert!(bitmap.contains(slot));
+            for word in 0..64 {
+                let skipped = bitmap.first_from(word).unwrap();
+                assert_eq!(
+                    (word + skipped / 64) % 64,
+                    u32::try_from(slot / 64).unwrap()
+                );
+                assert_eq!(skipped % 64, u32::try_from(slot % 64).unwrap());
+            }
+            bitmap.clear(slot);
+            assert_eq!(bitmap.first_from(0), None);
+        }
+    }
+
+    #[test]
+    fn of_several_slots_the_nearest_is_found() {
+        let mut bitmap = Bitmap::new();
+        for slot in [3, 70, 71, 4_095] {
+            bitmap.set(slot);
+        }
+        assert_eq!(bitmap.first_from(0), Some(3));
+        assert_eq!(bitmap.first_from(1), Some(70 - 64));
+        assert_eq!(bitmap.first_from(2), Some(4_095 - 128));
+        assert_eq!(bitmap.in_word(1).collect::<Vec<_>>(), [6, 7]);
+        bitmap.clear(70);
+        assert_eq!(bitmap.first_from(1), Some(71 - 64));
+        assert!(bitmap.summary_is_right());
+    }
+}

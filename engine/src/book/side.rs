@@ -151,6 +151,11 @@ impl SideBook {
             )
     }
 
+    #[cfg(test)]
+    pub(super) const fn has_window(&self) -> bool {
+        self.window.is_some()
+    }
+
     /// What must hold of where levels stand; what must hold within them is the book's to check.
     pub(super) fn assert_invariants(&self) {
         assert_eq!(
