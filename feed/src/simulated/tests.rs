@@ -76,7 +76,11 @@ fn its_book_is_always_two_sided_and_never_crossed_whatever_the_increments() {
                     assert!(depth.best(trade.taker_side).is_some());
                     continue;
                 }
-                other => panic!("{other:?}"),
+                other @ (Message::AggregateTrade(_)
+                | Message::ServerShutdown
+                | Message::Response(_)
+                | Message::BookTicker
+                | Message::Unknown) => panic!("{other:?}"),
             }
             let depth = book.depth().unwrap();
             let bid = depth.best(Side::Buy).expect("a bid").price;
