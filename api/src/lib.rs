@@ -5,6 +5,8 @@
 //! book works is not known here.
 
 pub mod decimal;
+pub mod edge;
+pub mod guard;
 pub mod payload;
 pub mod problem;
 pub mod request;
