@@ -4,10 +4,20 @@
 //! Text becomes domain types here, once; the engine is never handed anything unchecked. How a
 //! book works is not known here.
 
+#[macro_use]
+mod documented;
+pub mod archive;
+pub mod calls;
 pub mod decimal;
 pub mod edge;
 pub mod guard;
+pub mod health;
+pub mod metrics;
+pub mod parameter;
 pub mod payload;
 pub mod problem;
 pub mod request;
 pub mod schema;
+pub mod server;
+pub mod service;
+pub mod trading;

@@ -3,11 +3,23 @@
 use shardbook_engine::answer::{InvalidOrder, Refusal};
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::order::Rejection;
+use shardbook_engine::responder::CallError;
 
 use crate::decimal::DecimalText;
 use crate::problem::{Code, FieldError, Problem};
 
 impl Problem {
+    /// A command that was not carried out.
+    #[must_use]
+    pub fn of_call(error: CallError, instrument: &Instrument) -> Self {
+        let detail = format!("{}: {error}", instrument.symbol);
+        match error {
+            CallError::Refused(refusal) => Self::refused(refusal, instrument),
+            CallError::Overloaded => Self::new(Code::Overloaded, detail),
+            CallError::ShardRestarting => Self::new(Code::ShardRestarting, detail),
+        }
+    }
+
     /// A shard's refusal.
     #[must_use]
     pub fn refused(refusal: Refusal, instrument: &Instrument) -> Self {

@@ -15,10 +15,15 @@ pub fn of_poem_error(error: poem::Error) -> Response {
         return error.into_response();
     }
     if let Some(parameter) = error.downcast_ref::<ParseParamError>() {
-        return Problem::parameter(parameter.name, parameter.reason.clone()).into_response();
+        // What stands in front is the name of our type.
+        let reason = parameter.reason.split_once("\": ");
+        let message = reason.map_or(parameter.reason.as_str(), |(_, message)| message);
+        return Problem::parameter(parameter.name, message).into_response();
     }
-    let problem = if error.is::<NotFoundError>() || error.is::<ParsePathError>() {
+    let problem = if error.is::<NotFoundError>() {
         Problem::new(Code::NotFound, "no call has this path")
+    } else if let Some(path) = error.downcast_ref::<ParsePathError>() {
+        not_in_path(path)
     } else if error.is::<MethodNotAllowedError>() {
         Problem::new(Code::MethodNotAllowed, "the path does not have this method")
     } else if error.is::<ReadBodyError>() {
@@ -27,6 +32,18 @@ pub fn of_poem_error(error: poem::Error) -> Response {
         by_status(&error)
     };
     problem.into_response()
+}
+
+/// What can't be a name has nothing of that name.
+fn not_in_path(path: &ParsePathError) -> Problem {
+    let code = if path.reason.contains("OrderId") {
+        Code::OrderNotFound
+    } else if path.reason.contains("Symbol") {
+        Code::InstrumentNotFound
+    } else {
+        Code::NotFound
+    };
+    Problem::new(code, code.title())
 }
 
 fn by_status(error: &poem::Error) -> Problem {

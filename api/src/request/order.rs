@@ -22,12 +22,12 @@ use crate::schema::word::OrderType;
 
 /// Something that knows its instrument.
 pub trait Listed {
-    /// The instrument.
-    fn instrument(&self) -> &Instrument;
+    /// The instrument and its rules.
+    fn rules(&self) -> &Instrument;
 }
 
 impl Listed for Arc<Instrument> {
-    fn instrument(&self) -> &Instrument {
+    fn rules(&self) -> &Instrument {
         self
     }
 }
@@ -91,7 +91,7 @@ pub fn read_order<H: Listed>(
     fields.required("instrument", request.instrument);
     let named = read_instrument(&mut fields, request.instrument, find);
     let rules = match &named {
-        Named::Known(handle) => Some(handle.instrument()),
+        Named::Known(handle) => Some(handle.rules()),
         Named::Nothing | Named::Unknown(_) => None,
     };
     fields.required("side", request.side);
@@ -110,8 +110,8 @@ pub fn read_order<H: Listed>(
     if !fields.is_empty() {
         return Err(fields.into_problem());
     }
-    check_rules(to.instrument(), kind, quantity)
-        .map_err(|invalid| Problem::invalid(vec![invalid_field(invalid, to.instrument())]))?;
+    check_rules(to.rules(), kind, quantity)
+        .map_err(|invalid| Problem::invalid(vec![invalid_field(invalid, to.rules())]))?;
     let order = NewOrder {
         id: order_id.map_or_else(exchange_id, |id| Ok(ChosenId::Client(id)))?,
         client,
@@ -124,16 +124,29 @@ pub fn read_order<H: Listed>(
     Ok(PlaceRequest { to, order })
 }
 
+/// Checks what can be checked of an amend before its order is found.
+///
+/// # Errors
+/// The problem that says what is wrong with it.
+pub fn read_amend_request(text: &str) -> Result<AmendRequest<'_>, Problem> {
+    let request: AmendRequest<'_> = read_object(text)?;
+    if request.price.is_none() && request.quantity.is_none() {
+        let mut fields = Fields::default();
+        fields.wrong("price", "a new price or a new quantity is required");
+        return Err(fields.into_problem());
+    }
+    Ok(request)
+}
+
 /// Reads what an amend of one of the instrument's orders changes.
 ///
 /// # Errors
 /// The problem that says what is wrong with it.
-pub fn read_amend(text: &str, instrument: &Instrument) -> Result<OrderChange, Problem> {
-    let request: AmendRequest<'_> = read_object(text)?;
+pub fn read_amend(
+    request: &AmendRequest<'_>,
+    instrument: &Instrument,
+) -> Result<OrderChange, Problem> {
     let mut fields = Fields::default();
-    if request.price.is_none() && request.quantity.is_none() {
-        fields.wrong("price", "a new price or a new quantity is required");
-    }
     let price = read_price(&mut fields, request.price, Some(instrument));
     let quantity = read_quantity(&mut fields, request.quantity, Some(instrument));
     let change = match (price, quantity) {

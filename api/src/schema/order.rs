@@ -10,6 +10,7 @@ use shardbook_engine::quantity::Volume;
 use shardbook_engine::side::Side;
 
 use crate::decimal::{DecimalText, TimestampText};
+use crate::schema::problem::ProblemView;
 use crate::schema::text::{
     ClientIdText, Count, DecimalInput, IdempotencyKeyText, OrderIdText, SymbolText, TradeIdText,
 };
@@ -286,4 +287,47 @@ object! {
         pub failed: Vec<SymbolText>,
     }
     example {"cancelled": 2, "order_ids": ["order-1", "order-2"], "failed": []}
+}
+
+object! {
+    /// What became of one order of a batch.
+    pub struct BatchResult {
+        /// The HTTP status that the order alone would have had.
+        pub status: Count,
+        /// The order, if there is one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub order: Option<Box<OrderView>>,
+        /// Why there is none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub problem: Option<Box<ProblemView>>,
+        /// True if the same request came before and this is its first answer again; else left out.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub replayed: Option<bool>,
+    }
+    example {
+        "status": 422,
+        "problem": {
+            "type": "urn:shardbook:problem:invalid_order", "title": "The order is not valid",
+            "status": 422, "detail": "side: is required", "code": "invalid_order",
+            "errors": [{"field": "side", "message": "is required"}]
+        }
+    }
+}
+
+object! {
+    /// What became of a batch.
+    pub struct BatchView {
+        /// One for each order, in the order given.
+        pub results: List<BatchResult, BATCH_ORDERS_MAX>,
+    }
+    example {
+        "results": [{
+            "status": 422,
+            "problem": {
+                "type": "urn:shardbook:problem:invalid_order", "title": "The order is not valid",
+                "status": 422, "detail": "side: is required", "code": "invalid_order",
+                "errors": [{"field": "side", "message": "is required"}]
+            }
+        }]
+    }
 }

@@ -262,7 +262,9 @@ fn an_amend_names_a_price_or_a_quantity() {
         ("x", Err(Code::MalformedJson)),
     ];
     for (text, expected) in rows {
-        let change = read_amend(text, &bitcoin()).map_err(|problem| problem.code());
+        let change = read_amend_request(text)
+            .and_then(|request| read_amend(&request, &bitcoin()))
+            .map_err(|problem| problem.code());
         assert_eq!(change, expected, "{text}");
     }
 }

@@ -1,0 +1,21 @@
+//! The calls of the HTTP API, one module a resource.
+
+pub mod market_data;
+pub mod operations;
+pub mod orders;
+
+use poem_openapi::Tags;
+
+/// How the calls are grouped.
+#[derive(Tags)]
+enum Tag {
+    /// Placing, reading and changing orders.
+    #[oai(rename = "Orders")]
+    Orders,
+    /// What can be traded, and what is offered and traded.
+    #[oai(rename = "Market data")]
+    MarketData,
+    /// How the exchange is doing.
+    #[oai(rename = "Operations")]
+    Operations,
+}

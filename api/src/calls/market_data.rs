@@ -1,0 +1,175 @@
+//! What can be traded, and what is offered and traded.
+
+use poem_openapi::param::{Path, Query};
+use poem_openapi::{ApiResponse, OpenApi};
+
+use shardbook_engine::market_data::Reach;
+use shardbook_engine::router::InstrumentHandle;
+
+use crate::calls::Tag;
+use crate::documented::Failure;
+use crate::parameter::Limit;
+use crate::payload::JsonResponse;
+use crate::problem::Problem;
+use crate::schema::List;
+use crate::schema::book::BookView;
+use crate::schema::instrument::InstrumentView;
+use crate::schema::order::TradeView;
+use crate::schema::text::{SymbolText, TradeIdText};
+use crate::trading::Trading;
+
+failures! {
+    BookFailures: InvalidParameter, InstrumentNotFound;
+    TradesFailures: InvalidParameter, InstrumentNotFound, Overloaded, DatabaseUnavailable;
+    InstrumentFailures: InstrumentNotFound;
+    NoFailures: Forbidden;
+}
+
+/// Most trades in one answer.
+const TRADES_MAX: usize = 1_000;
+
+/// The calls about what can be traded, and what is offered and traded.
+#[derive(Clone)]
+pub struct MarketDataCalls {
+    trading: Trading,
+}
+
+#[derive(ApiResponse)]
+enum Book {
+    /// The book after the last command applied.
+    #[oai(status = 200)]
+    Book(JsonResponse<BookView>),
+}
+
+#[derive(ApiResponse)]
+enum Trades {
+    /// The trades, newest first.
+    #[oai(status = 200)]
+    Trades(JsonResponse<List<TradeView, TRADES_MAX>>),
+}
+
+#[derive(ApiResponse)]
+enum Instruments {
+    /// All of them.
+    #[oai(status = 200)]
+    All(JsonResponse<Vec<InstrumentView>>),
+}
+
+#[derive(ApiResponse)]
+enum OneInstrument {
+    /// The instrument.
+    #[oai(status = 200)]
+    Instrument(JsonResponse<InstrumentView>),
+}
+
+impl MarketDataCalls {
+    /// Calls that read what `trading` trades.
+    #[must_use]
+    pub const fn new(trading: Trading) -> Self {
+        Self { trading }
+    }
+}
+
+#[OpenApi(tag = "Tag::MarketData")]
+impl MarketDataCalls {
+    /// Read the order book
+    #[oai(path = "/orderbook", method = "get", operation_id = "get_orderbook")]
+    async fn order_book(
+        &self,
+        /// Whose book; the first configured instrument's if left out.
+        instrument: Query<Option<SymbolText>>,
+        /// How many prices a side.
+        levels: Query<Option<Limit<20, 1000>>>,
+    ) -> Result<Book, Failure<BookFailures>> {
+        let on = self.named(instrument.0)?;
+        let book = on.market_data().read().order_book(Limit::get(levels.0));
+        Ok(Book::Book(JsonResponse(BookView::new(
+            &book,
+            on.instrument(),
+        ))))
+    }
+
+    /// Read trades, newest first
+    #[oai(path = "/trades", method = "get", operation_id = "get_trades")]
+    async fn trades(
+        &self,
+        /// Whose trades; the first configured instrument's if left out.
+        instrument: Query<Option<SymbolText>>,
+        /// How many at most.
+        limit: Query<Option<Limit<50, 1000>>>,
+        /// Only trades before this one, by its `trade_id`.
+        before: Query<Option<String>>,
+    ) -> Result<Trades, Failure<TradesFailures>> {
+        let on = self.named(instrument.0)?;
+        let limit = Limit::get(limit.0);
+        let before = before.0.map(|text| {
+            TradeIdText::parse(&text, on.instrument()).ok_or_else(|| {
+                let symbol = &on.instrument().symbol;
+                Problem::parameter(
+                    "before",
+                    format!("must be a trade_id of {symbol}, as {symbol}-7"),
+                )
+            })
+        });
+        let before = before.transpose()?;
+        let page = on.market_data().read().trades(before, limit);
+        let trades = match page.reach {
+            Reach::Whole => page.trades,
+            Reach::Short => {
+                let oldest = page.trades.last().map(|trade| trade.number);
+                let missing = limit - page.trades.len();
+                let lookups = self.trading.lookups();
+                let older = lookups
+                    .trades(on.instrument(), oldest.or(before), missing)
+                    .await?;
+                page.trades.into_iter().chain(older).collect()
+            }
+        };
+        let views = trades
+            .iter()
+            .map(|trade| TradeView::new(trade, on.instrument()));
+        Ok(Trades::Trades(JsonResponse(List(views.collect()))))
+    }
+
+    /// Read all instruments
+    #[oai(
+        path = "/instruments",
+        method = "get",
+        operation_id = "get_instruments"
+    )]
+    async fn instruments(&self) -> Result<Instruments, Failure<NoFailures>> {
+        let handles = self.trading.router().instruments();
+        let views = handles.iter().map(|handle| view(handle));
+        Ok(Instruments::All(JsonResponse(views.collect())))
+    }
+
+    /// Read an instrument
+    #[oai(
+        path = "/instruments/:symbol",
+        method = "get",
+        operation_id = "get_instrument"
+    )]
+    async fn instrument(
+        &self,
+        /// Its name.
+        symbol: Path<SymbolText>,
+    ) -> Result<OneInstrument, Failure<InstrumentFailures>> {
+        let on = self.trading.instrument(Some(&symbol.0.0))?;
+        Ok(OneInstrument::Instrument(JsonResponse(view(&on))))
+    }
+}
+
+impl MarketDataCalls {
+    fn named(
+        &self,
+        symbol: Option<SymbolText>,
+    ) -> Result<std::sync::Arc<InstrumentHandle>, Problem> {
+        let symbol = symbol.map(|symbol| symbol.0);
+        self.trading.instrument(symbol.as_ref())
+    }
+}
+
+fn view(handle: &InstrumentHandle) -> InstrumentView {
+    let status = handle.market_data().read().status();
+    InstrumentView::new(handle.instrument(), status)
+}

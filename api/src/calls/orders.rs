@@ -1,0 +1,298 @@
+//! Placing, reading and changing orders.
+
+use std::time::Instant;
+
+use poem::http::HeaderMap;
+use poem_openapi::param::{Path, Query};
+use poem_openapi::{ApiResponse, OpenApi};
+use serde_json::value::RawValue;
+
+use crate::calls::Tag;
+use crate::documented::Failure;
+use crate::metrics::Metrics;
+use crate::parameter::{idempotency_key, no_idempotency_key};
+use crate::payload::{BATCH_BYTES_MAX, JsonRequest, JsonResponse};
+use crate::problem::Problem;
+use crate::request::{Fields, read_cancel_all, read_object};
+use crate::schema::List;
+use crate::schema::order::{
+    AmendRequest, BATCH_ORDERS_MAX, BatchRequest, BatchResult, BatchView, CancelAllRequest,
+    CancelAllView, OrderRequest, OrderView,
+};
+use crate::schema::text::{Count, OrderIdText, SymbolText};
+use crate::trading::{FirstTime, Placement, Trading};
+
+type OrderBody = JsonRequest<OrderRequest<'static>>;
+type BatchBody = JsonRequest<BatchRequest<'static>, BATCH_BYTES_MAX>;
+type AmendBody = JsonRequest<AmendRequest<'static>>;
+type CancelAllBody = JsonRequest<CancelAllRequest<'static>>;
+
+failures! {
+    PlaceFailures: MalformedJson, InvalidParameter, IdempotencyKeyConflict, PayloadTooLarge,
+        UnsupportedMediaType, DuplicateOrderId, InvalidOrder, UnknownInstrument,
+        IdempotencyKeyReused, Overloaded, ShardRestarting, DatabaseUnavailable;
+    BatchFailures: MalformedJson, InvalidParameter, PayloadTooLarge, UnsupportedMediaType,
+        InvalidOrder;
+    ReadFailures: InvalidParameter, OrderNotFound, InstrumentNotFound, OrderIdAmbiguous,
+        Overloaded, DatabaseUnavailable;
+    CancelFailures: InvalidParameter, OrderNotFound, InstrumentNotFound, OrderIdAmbiguous,
+        OrderNotOpen, Overloaded, ShardRestarting, DatabaseUnavailable;
+    AmendFailures: MalformedJson, InvalidParameter, OrderNotFound, InstrumentNotFound,
+        PayloadTooLarge, UnsupportedMediaType, OrderIdAmbiguous, OrderNotOpen, InstrumentHalted,
+        PriceOutsideBand, PostOnlyWouldCross, InvalidOrder, Overloaded, ShardRestarting,
+        DatabaseUnavailable;
+    CancelAllFailures: MalformedJson, PayloadTooLarge, UnsupportedMediaType, InvalidOrder,
+        UnknownInstrument;
+}
+
+/// The calls about orders.
+#[derive(Clone)]
+pub struct Orders {
+    trading: Trading,
+    metrics: Metrics,
+}
+
+/// A placed order.
+#[derive(ApiResponse)]
+enum Placed {
+    /// The order as it stands right after matching, once it is durable; a well-formed order that
+    /// the book refuses included, with status `rejected`.
+    #[oai(status = 201)]
+    Order(
+        JsonResponse<OrderView>,
+        /// Where the order is read.
+        #[oai(header = "Location")]
+        String,
+        /// `true` if the same request came before and this is its first answer again.
+        #[oai(header = "Idempotency-Replayed")]
+        Option<String>,
+    ),
+}
+
+/// What became of a batch.
+#[derive(ApiResponse)]
+enum Batch {
+    /// What became of each order, in the order given.
+    #[oai(status = 200)]
+    Results(JsonResponse<BatchView>),
+}
+
+/// An order that was asked for.
+#[derive(ApiResponse)]
+enum Found {
+    /// The order as it stands.
+    #[oai(status = 200)]
+    Order(JsonResponse<OrderView>),
+}
+
+/// What became of a mass cancel.
+#[derive(ApiResponse)]
+enum Cancelled {
+    /// What it took away.
+    #[oai(status = 200)]
+    All(JsonResponse<CancelAllView>),
+}
+
+impl Orders {
+    /// Calls that go to `trading` and are counted in `metrics`.
+    #[must_use]
+    pub const fn new(trading: Trading, metrics: Metrics) -> Self {
+        Self { trading, metrics }
+    }
+
+    fn refused<F>(&self, problem: Problem) -> Failure<F> {
+        self.metrics.refused(problem.code());
+        problem.into()
+    }
+}
+
+#[OpenApi(tag = "Tag::Orders")]
+impl Orders {
+    /// Place an order
+    ///
+    /// Answered once the order is durable: an acknowledged order survives a crash and a power
+    /// failure. With an idempotency key, in the body or in the header `Idempotency-Key`, sending
+    /// the same request again gives the first answer again and trades nothing twice.
+    #[oai(
+        path = "/orders",
+        method = "post",
+        operation_id = "place_order",
+        request_header(
+            name = "Idempotency-Key",
+            ty = "Option<String>",
+            description = "The order's idempotency key, unless it stands in the body."
+        )
+    )]
+    async fn place(
+        &self,
+        headers: &HeaderMap,
+        body: OrderBody,
+    ) -> Result<Placed, Failure<PlaceFailures>> {
+        let read = Instant::now();
+        let placed = async {
+            let key = idempotency_key(headers)?;
+            self.trading.place(body.text()?, key.as_ref()).await
+        };
+        let Placement { order, first_time } =
+            placed.await.map_err(|problem| self.refused(problem))?;
+        let location = format!("/orders/{}", order.order_id.0);
+        let replayed = (first_time == FirstTime::Replayed).then(|| "true".to_owned());
+        self.metrics
+            .order_answered(&order.instrument.0, read.elapsed());
+        Ok(Placed::Order(JsonResponse(order), location, replayed))
+    }
+
+    /// Place many orders
+    ///
+    /// Not atomic: each order is answered for itself, as `POST /orders` would answer it. Orders
+    /// for one instrument are applied in the order given.
+    #[oai(path = "/orders/batch", method = "post", operation_id = "place_orders")]
+    async fn place_batch(
+        &self,
+        headers: &HeaderMap,
+        body: BatchBody,
+    ) -> Result<Batch, Failure<BatchFailures>> {
+        let refused = |problem| self.refused(problem);
+        no_idempotency_key(headers).map_err(refused)?;
+        let orders = body.text().and_then(read_batch).map_err(refused)?;
+        // All are on their way before the first is waited for.
+        let placing: Vec<_> = orders
+            .into_iter()
+            .map(|order| self.trading.place(order.get(), None))
+            .collect();
+        let mut results = Vec::with_capacity(placing.len());
+        for placed in placing {
+            results.push(batch_result(placed.await.inspect_err(|problem| {
+                self.metrics.refused(problem.code());
+            })));
+        }
+        Ok(Batch::Results(JsonResponse(BatchView {
+            results: List(results),
+        })))
+    }
+
+    /// Read an order
+    #[oai(path = "/orders/:order_id", method = "get", operation_id = "get_order")]
+    async fn get(
+        &self,
+        /// What its client calls it.
+        order_id: Path<OrderIdText>,
+        /// Its instrument; needed only where the id stands on several.
+        instrument: Query<Option<SymbolText>>,
+    ) -> Result<Found, Failure<ReadFailures>> {
+        let instrument = instrument.0.map(|symbol| symbol.0);
+        let order = self
+            .trading
+            .order(&order_id.0.0, instrument.as_ref())
+            .await?;
+        Ok(Found::Order(JsonResponse(order)))
+    }
+
+    /// Cancel an order
+    ///
+    /// Cancelling a cancelled order again gives the same answer.
+    #[oai(
+        path = "/orders/:order_id/cancel",
+        method = "post",
+        operation_id = "cancel_order"
+    )]
+    async fn cancel(
+        &self,
+        /// What its client calls it.
+        order_id: Path<OrderIdText>,
+        /// Its instrument; needed only where the id stands on several.
+        instrument: Query<Option<SymbolText>>,
+    ) -> Result<Found, Failure<CancelFailures>> {
+        let instrument = instrument.0.map(|symbol| symbol.0);
+        let cancelled = self.trading.cancel(order_id.0.0, instrument.as_ref()).await;
+        let order = cancelled.map_err(|problem| self.refused(problem))?;
+        Ok(Found::Order(JsonResponse(order)))
+    }
+
+    /// Change an order's price or quantity
+    ///
+    /// The same or less quantity at the same price keeps its place in the queue; anything else
+    /// loses it and may trade at once. `trades` has those of this change.
+    #[oai(
+        path = "/orders/:order_id",
+        method = "patch",
+        operation_id = "amend_order"
+    )]
+    async fn amend(
+        &self,
+        /// What its client calls it.
+        order_id: Path<OrderIdText>,
+        /// Its instrument; needed only where the id stands on several.
+        instrument: Query<Option<SymbolText>>,
+        body: AmendBody,
+    ) -> Result<Found, Failure<AmendFailures>> {
+        let instrument = instrument.0.map(|symbol| symbol.0);
+        let amended = async {
+            let text = body.text()?;
+            self.trading
+                .amend(order_id.0.0, instrument.as_ref(), text)
+                .await
+        };
+        let order = amended.await.map_err(|problem| self.refused(problem))?;
+        Ok(Found::Order(JsonResponse(order)))
+    }
+
+    /// Cancel all of a client's orders
+    ///
+    /// Not atomic: each instrument acts for itself, in steps of at most 1,000 orders.
+    #[oai(
+        path = "/orders/cancel-all",
+        method = "post",
+        operation_id = "cancel_all_orders"
+    )]
+    async fn cancel_all(
+        &self,
+        body: CancelAllBody,
+    ) -> Result<Cancelled, Failure<CancelAllFailures>> {
+        let request = body.text().and_then(|text| {
+            read_cancel_all(text, |symbol| {
+                self.trading.router().instrument(symbol.as_str())
+            })
+        });
+        let request = request.map_err(|problem| self.refused(problem))?;
+        let cancelled = self.trading.cancel_all(request).await;
+        Ok(Cancelled::All(JsonResponse(cancelled)))
+    }
+}
+
+/// The texts of a batch's orders.
+fn read_batch(text: &str) -> Result<Vec<&RawValue>, Problem> {
+    let request: BatchRequest<'_> = read_object(text)?;
+    let mut fields = Fields::default();
+    fields.required("orders", request.orders);
+    let orders = request
+        .orders
+        .and_then(|orders| serde_json::from_str::<Vec<&RawValue>>(orders.get()).ok());
+    match orders {
+        Some(orders) if (1..=BATCH_ORDERS_MAX).contains(&orders.len()) => Ok(orders),
+        Some(_) | None => {
+            if request.orders.is_some() {
+                let message = format!("must be an array of 1 to {BATCH_ORDERS_MAX} orders");
+                fields.wrong("orders", message);
+            }
+            Err(fields.into_problem())
+        }
+    }
+}
+
+fn batch_result(placed: Result<Placement, Problem>) -> BatchResult {
+    match placed {
+        Ok(Placement { order, first_time }) => BatchResult {
+            status: Count(201),
+            order: Some(Box::new(order)),
+            problem: None,
+            replayed: (first_time == FirstTime::Replayed).then_some(true),
+        },
+        Err(problem) => BatchResult {
+            status: Count(u64::from(problem.status().as_u16())),
+            order: None,
+            problem: Some(Box::new(problem.view())),
+            replayed: None,
+        },
+    }
+}

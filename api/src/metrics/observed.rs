@@ -1,0 +1,107 @@
+//! Figures that something else knows, asked for when the metrics are read.
+
+use std::sync::Arc;
+
+use opentelemetry::KeyValue;
+use tokio::sync::watch;
+
+use shardbook_engine::router::Router;
+use shardbook_engine::side::Side;
+use shardbook_feed::status::FeedStatus;
+
+use crate::metrics::Metrics;
+
+/// What is asked.
+#[derive(Clone)]
+pub struct Observed {
+    /// The instruments, their books and their queues.
+    pub router: Arc<Router>,
+    /// The feed.
+    pub feed: watch::Receiver<FeedStatus>,
+}
+
+impl Observed {
+    /// Has `metrics` ask from now on.
+    pub fn register(self, metrics: &Metrics) {
+        self.register_instruments(metrics);
+        self.register_feed(metrics);
+    }
+
+    fn register_instruments(&self, metrics: &Metrics) {
+        let meter = metrics.meter();
+        let router = Arc::clone(&self.router);
+        meter
+            .u64_observable_gauge("current_orderbook_depth")
+            .with_description("Price levels of a book's side.")
+            .with_callback(move |observer| {
+                for handle in router.instruments() {
+                    let symbol = handle.instrument().symbol.to_string();
+                    for (side, word) in [(Side::Buy, "bid"), (Side::Sell, "ask")] {
+                        let levels = handle.market_data().read().totals(side).levels;
+                        let labels = [
+                            KeyValue::new("instrument", symbol.clone()),
+                            KeyValue::new("side", word),
+                        ];
+                        observer.observe(u64::try_from(levels).unwrap_or(u64::MAX), &labels);
+                    }
+                }
+            })
+            .build();
+        let router = Arc::clone(&self.router);
+        meter
+            .u64_observable_gauge("shard_queue_length")
+            .with_description("Commands waiting for a shard.")
+            .with_callback(move |observer| {
+                for handle in router.instruments() {
+                    let symbol = handle.instrument().symbol.to_string();
+                    let waiting = u64::try_from(handle.queue_length()).unwrap_or(u64::MAX);
+                    observer.observe(waiting, &[KeyValue::new("instrument", symbol)]);
+                }
+            })
+            .build();
+    }
+
+    fn register_feed(&self, metrics: &Metrics) {
+        let meter = metrics.meter();
+        let counted =
+            |name: &'static str, description: &'static str, of: fn(&FeedStatus) -> u64| {
+                let feed = self.feed.clone();
+                meter
+                    .u64_observable_counter(name)
+                    .with_description(description)
+                    .with_callback(move |observer| observer.observe(of(&feed.borrow()), &[]))
+                    .build();
+            };
+        counted("feed_messages_total", "Messages that came in.", |feed| {
+            feed.counts.messages
+        });
+        counted("feed_gaps_total", "Holes in what came in.", |feed| {
+            feed.counts.gaps
+        });
+        counted(
+            "feed_reconnects_total",
+            "Connections after the first.",
+            |feed| feed.counts.reconnects,
+        );
+        let feed = self.feed.clone();
+        meter
+            .u64_observable_counter("feed_skipped_total")
+            .with_description("What came in and was not taken in, by reason.")
+            .with_callback(move |observer| {
+                for (reason, count) in &feed.borrow().counts.skipped {
+                    observer.observe(*count, &[KeyValue::new("reason", reason.as_str())]);
+                }
+            })
+            .build();
+        let feed = self.feed.clone();
+        meter
+            .f64_observable_gauge("feed_lag_seconds")
+            .with_description("How long the newest live message was on its way.")
+            .with_callback(move |observer| {
+                if let Some(lag) = feed.borrow().lag {
+                    observer.observe(lag.as_secs_f64(), &[]);
+                }
+            })
+            .build();
+    }
+}

@@ -1,0 +1,112 @@
+//! The HTTP service: the calls, their document, and the edge around them.
+
+use std::collections::HashMap;
+
+use poem::endpoint::{BoxEndpoint, make_sync};
+use poem::http::Method;
+use poem::{EndpointExt, Response, Route, RouteMethod};
+use poem_openapi::registry::{MetaApi, Registry};
+use poem_openapi::{OpenApi, OpenApiService};
+
+use crate::calls::market_data::MarketDataCalls;
+use crate::calls::operations::Operations;
+use crate::calls::orders::Orders;
+use crate::edge::{Edge, Methods};
+use crate::guard::Guard;
+
+/// The documented calls.
+pub type Calls = (Orders, MarketDataCalls, Operations);
+
+const DESCRIPTION: &str = "\
+A multi-instrument exchange: orders are matched in price-time priority by the one owner of their \
+instrument's book, and each is durable before it is acknowledged.
+
+Decimals come in as JSON strings or numbers, read exactly from their text, and go out as strings. \
+Times are RFC 3339, UTC, with microseconds. Fields that a call does not know are ignored. Every \
+failure is `application/problem+json` (RFC 9457) with a `code` for programs and, where single \
+fields are wrong, their names and what is wrong with each.
+
+Beside these calls there are two streams: `GET /events`, Server-Sent Events of one instrument, \
+and the WebSocket `/stream`, which takes orders too. `/asyncapi.yaml` describes them.";
+
+/// The calls as they are documented, without the exchange behind them.
+struct Document;
+
+impl OpenApi for Document {
+    fn meta() -> Vec<MetaApi> {
+        Calls::meta()
+    }
+
+    fn register(registry: &mut Registry) {
+        Calls::register(registry);
+    }
+
+    fn add_routes(self, _routes: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {}
+}
+
+fn describe<Api: OpenApi>(api: Api) -> OpenApiService<Api, ()> {
+    OpenApiService::new(api, "Shardbook", env!("CARGO_PKG_VERSION")).description(DESCRIPTION)
+}
+
+/// The OpenAPI document as JSON.
+#[must_use]
+pub fn openapi_json() -> String {
+    describe(Document).spec()
+}
+
+/// The OpenAPI document as YAML.
+#[must_use]
+pub fn openapi_yaml() -> String {
+    describe(Document).spec_yaml()
+}
+
+/// A path outside the document that can be read.
+pub struct Extra {
+    /// The path, as `/events`.
+    pub path: &'static str,
+    /// What answers a GET.
+    pub endpoint: BoxEndpoint<'static>,
+}
+
+/// The whole service.
+#[must_use]
+pub fn service(calls: Calls, extras: Vec<Extra>, guard: Guard) -> Edge {
+    let documents = [
+        Extra {
+            path: "/docs",
+            endpoint: html(describe(Document).swagger_ui_html()),
+        },
+        Extra {
+            path: "/openapi.json",
+            endpoint: text("application/json", openapi_json()),
+        },
+        Extra {
+            path: "/openapi.yaml",
+            endpoint: text("application/yaml", openapi_yaml()),
+        },
+    ];
+    let read_only: Vec<_> = documents.into_iter().chain(extras).collect();
+    let paths: Vec<_> = read_only.iter().map(|extra| extra.path).collect();
+    let methods = Methods::new::<Calls>(&paths);
+    let mut route = Route::new();
+    for Extra { path, endpoint } in read_only {
+        route = route.at(path, RouteMethod::new().get(endpoint));
+    }
+    let route = route.nest_no_strip("/", describe(calls));
+    Edge::new(guard, methods, route.map_to_response().boxed())
+}
+
+fn html(page: String) -> BoxEndpoint<'static> {
+    text("text/html; charset=utf-8", page)
+}
+
+fn text(content_type: &'static str, text: String) -> BoxEndpoint<'static> {
+    let bytes = bytes::Bytes::from(text);
+    make_sync(move |_| {
+        Response::builder()
+            .content_type(content_type)
+            .body(bytes.clone())
+    })
+    .map_to_response()
+    .boxed()
+}

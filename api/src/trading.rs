@@ -1,0 +1,325 @@
+//! What a client can do with orders, whatever it says it over.
+//!
+//! Each call sends its command before it returns the future that waits for the outcome, so that
+//! who makes several in a row has them decided in that row.
+
+mod cancel_all;
+mod find;
+
+use std::sync::Arc;
+
+use futures::future::{Either, ready};
+use tokio::sync::oneshot;
+
+use shardbook_engine::answer::{Answer, FirstAnswer, Refusal};
+use shardbook_engine::command::{Amend, Cancel, Command, Requester};
+use shardbook_engine::id::{IdempotencyKey, OrderId, Symbol, TradeNumber};
+use shardbook_engine::instrument::Instrument;
+use shardbook_engine::order::{Order, OrderState, OrderWithTrades, TRADES_SHOWN_MAX};
+use shardbook_engine::responder::{CallError, Outcome, Responder};
+use shardbook_engine::router::{InstrumentHandle, Router};
+
+use crate::archive::Lookups;
+use crate::problem::{Code, Problem};
+use crate::request::{Listed, not_the_feeds_order, read_amend, read_amend_request, read_order};
+use crate::schema::order::OrderView;
+
+/// How often a cancel or an amend is sent again when its order closed and a new one took its id
+/// in the time between.
+const TRIES_MAX: usize = 3;
+
+impl Listed for Arc<InstrumentHandle> {
+    fn rules(&self) -> &Instrument {
+        self.instrument()
+    }
+}
+
+/// The way to the books for those who trade.
+#[derive(Clone)]
+pub struct Trading {
+    router: Arc<Router>,
+    lookups: Lookups,
+}
+
+/// What became of a placement.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// The order as it stood right after matching.
+    pub order: OrderView,
+    /// Whether the same request came before and this is its first answer.
+    pub first_time: FirstTime,
+}
+
+/// Whether an answer is given for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstTime {
+    /// It is.
+    Yes,
+    /// The same request came before, with the same idempotency key.
+    Replayed,
+}
+
+/// An order's command on its way, or why there is none.
+enum Begun {
+    /// Sent; the outcome comes by the receiver.
+    Sent(Arc<InstrumentHandle>, oneshot::Receiver<Outcome>),
+    /// No instrument's memory knows the order.
+    NotInMemory,
+}
+
+impl Trading {
+    /// Trades on the router's instruments; what memory does not have is looked up.
+    #[must_use]
+    pub const fn new(router: Arc<Router>, lookups: Lookups) -> Self {
+        Self { router, lookups }
+    }
+
+    /// The instruments and their shards.
+    #[must_use]
+    pub const fn router(&self) -> &Arc<Router> {
+        &self.router
+    }
+
+    /// What memory does not have.
+    #[must_use]
+    pub const fn lookups(&self) -> &Lookups {
+        &self.lookups
+    }
+
+    /// The instrument that a query parameter names, or the first one.
+    ///
+    /// # Errors
+    /// [`Code::InstrumentNotFound`].
+    pub fn instrument(&self, symbol: Option<&Symbol>) -> Result<Arc<InstrumentHandle>, Problem> {
+        let found = match symbol {
+            Some(symbol) => self.router.instrument(symbol.as_str()),
+            None => self.router.first_instrument(),
+        };
+        found.ok_or_else(|| {
+            let symbol = symbol.map_or("", Symbol::as_str);
+            let detail = format!("there is no instrument {symbol}");
+            Problem::new(Code::InstrumentNotFound, detail)
+        })
+    }
+
+    /// Places the order that stands in `text`.
+    ///
+    /// # Errors
+    /// When it is no valid order, or the shard does not take it.
+    pub fn place(
+        &self,
+        text: &str,
+        header_key: Option<&IdempotencyKey>,
+    ) -> impl Future<Output = Result<Placement, Problem>> + Send + use<> {
+        let find = |symbol: &Symbol| self.router.instrument(symbol.as_str());
+        let sent = read_order(text, header_key, find).and_then(|request| {
+            let outcome = self.send(&request.to, Command::Place(request.order))?;
+            Ok((request.to, outcome))
+        });
+        match sent {
+            Err(problem) => Either::Left(ready(Err(problem))),
+            Ok((to, outcome)) => {
+                let this = self.clone();
+                Either::Right(async move { this.placed(&to, received(outcome).await).await })
+            }
+        }
+    }
+
+    async fn placed(&self, on: &InstrumentHandle, outcome: Outcome) -> Result<Placement, Problem> {
+        let instrument = on.instrument();
+        match outcome {
+            Ok(Answer::Placed(order)) => Ok(Placement {
+                order: OrderView::with_trades(&order, instrument),
+                first_time: FirstTime::Yes,
+            }),
+            Ok(Answer::Replayed(first)) => {
+                let in_memory = on.market_data().read().replayed(&first);
+                let order = match in_memory {
+                    Some(order) => order,
+                    None => self.replayed_from_archive(instrument, &first).await?,
+                };
+                Ok(Placement {
+                    order: OrderView::with_trades(&order, instrument),
+                    first_time: FirstTime::Replayed,
+                })
+            }
+            Ok(answer) => Err(unfitting(&answer)),
+            Err(error) => Err(Problem::of_call(error, instrument)),
+        }
+    }
+
+    async fn replayed_from_archive(
+        &self,
+        instrument: &Arc<Instrument>,
+        first: &FirstAnswer,
+    ) -> Result<OrderWithTrades, Problem> {
+        let after = first.first_trade.get() + first.order.trade_count;
+        let count = usize::try_from(first.order.trade_count).unwrap_or(usize::MAX);
+        let shown = count.min(TRADES_SHOWN_MAX);
+        let before = Some(TradeNumber::new(after));
+        let mut trades = self.lookups.trades(instrument, before, shown).await?;
+        if trades.len() < shown {
+            let detail = "the database has yet to take in the order's trades";
+            return Err(Problem::new(Code::DatabaseUnavailable, detail));
+        }
+        trades.reverse();
+        Ok(OrderWithTrades {
+            order: Order::clone(&first.order),
+            trades,
+        })
+    }
+
+    /// Takes an order off its book.
+    ///
+    /// # Errors
+    /// When there is no such order, or it is in a final state other than cancelled.
+    pub fn cancel(
+        &self,
+        order_id: OrderId,
+        instrument: Option<&Symbol>,
+    ) -> impl Future<Output = Result<OrderView, Problem>> + Send + use<> {
+        let command = Command::Cancel(Cancel {
+            order_id: order_id.clone(),
+            requester: Requester::Anyone,
+        });
+        let begun = not_the_feeds_order(Some(&order_id))
+            .and_then(|()| self.named(instrument))
+            .and_then(|named| self.begin(&order_id, named, |_| Ok(command)));
+        let this = self.clone();
+        let named = instrument.cloned();
+        async move {
+            let mut begun = begun?;
+            for _ in 0..TRIES_MAX {
+                let closed = match begun {
+                    Begun::Sent(on, outcome) => match received(outcome).await {
+                        Ok(Answer::Cancelled(order)) => {
+                            return Ok(OrderView::new(&order, on.instrument()));
+                        }
+                        Ok(answer) => return Err(unfitting(&answer)),
+                        Err(CallError::Refused(Refusal::OrderNotOpen)) => {
+                            this.closed(&order_id, Some(&on)).await?
+                        }
+                        Err(error) => return Err(Problem::of_call(error, on.instrument())),
+                    },
+                    Begun::NotInMemory => this.closed(&order_id, None).await?,
+                };
+                if let Some((instrument, order)) = closed {
+                    return cancelled_before(&order.order, &instrument);
+                }
+                let command = Command::Cancel(Cancel {
+                    order_id: order_id.clone(),
+                    requester: Requester::Anyone,
+                });
+                let named = this.named(named.as_ref())?;
+                begun = this.begin(&order_id, named, |_| Ok(command))?;
+            }
+            Err(restless(&order_id))
+        }
+    }
+
+    /// Changes a resting order as `text` says.
+    ///
+    /// # Errors
+    /// When there is no such order, it is not open, or the change is refused.
+    pub fn amend(
+        &self,
+        order_id: OrderId,
+        instrument: Option<&Symbol>,
+        text: &str,
+    ) -> impl Future<Output = Result<OrderView, Problem>> + Send + use<> {
+        let begun = not_the_feeds_order(Some(&order_id))
+            .and_then(|()| read_amend_request(text))
+            .and_then(|request| {
+                let named = self.named(instrument)?;
+                self.begin(&order_id, named, |instrument| {
+                    Ok(Command::Amend(Amend {
+                        order_id: order_id.clone(),
+                        requester: Requester::Anyone,
+                        change: read_amend(&request, instrument)?,
+                    }))
+                })
+            });
+        let this = self.clone();
+        async move {
+            let closed = match begun? {
+                Begun::Sent(on, outcome) => match received(outcome).await {
+                    Ok(Answer::Amended(order)) => {
+                        return Ok(OrderView::with_trades(&order, on.instrument()));
+                    }
+                    Ok(answer) => return Err(unfitting(&answer)),
+                    Err(CallError::Refused(Refusal::OrderNotOpen)) => {
+                        this.closed(&order_id, Some(&on)).await?
+                    }
+                    Err(error) => return Err(Problem::of_call(error, on.instrument())),
+                },
+                Begun::NotInMemory => this.closed(&order_id, None).await?,
+            };
+            let Some((instrument, order)) = closed else {
+                return Err(restless(&order_id));
+            };
+            let view = OrderView::new(&order.order, &instrument);
+            Err(Problem::order_not_open(view))
+        }
+    }
+
+    fn send(
+        &self,
+        to: &InstrumentHandle,
+        command: Command,
+    ) -> Result<oneshot::Receiver<Outcome>, Problem> {
+        let (responder, outcome) = Responder::single();
+        self.router
+            .submit(to, command, responder)
+            .map_err(|error| Problem::of_call(error, to.instrument()))?;
+        Ok(outcome)
+    }
+
+    fn begin(
+        &self,
+        order_id: &OrderId,
+        named: Option<Arc<InstrumentHandle>>,
+        command: impl FnOnce(&Instrument) -> Result<Command, Problem>,
+    ) -> Result<Begun, Problem> {
+        let on = match named {
+            Some(on) => Some(on),
+            None => self.locate(order_id)?,
+        };
+        let Some(on) = on else {
+            return Ok(Begun::NotInMemory);
+        };
+        let outcome = self.send(&on, command(on.instrument())?)?;
+        Ok(Begun::Sent(on, outcome))
+    }
+}
+
+async fn received(outcome: oneshot::Receiver<Outcome>) -> Outcome {
+    outcome.await.unwrap_or(Err(CallError::ShardRestarting))
+}
+
+fn cancelled_before(order: &Order, instrument: &Instrument) -> Result<OrderView, Problem> {
+    let view = OrderView::new(order, instrument);
+    match order.state {
+        OrderState::Cancelled(_) => Ok(view),
+        OrderState::Resting | OrderState::Filled | OrderState::Rejected(_) => {
+            Err(Problem::order_not_open(view))
+        }
+    }
+}
+
+/// The id changes hands faster than it can be asked for.
+fn restless(order_id: &OrderId) -> Problem {
+    let detail = format!("{order_id} was closed and placed anew meanwhile; try again");
+    Problem::new(Code::Overloaded, detail)
+}
+
+/// An answer that does not belong to its command: a bug of the shard's.
+fn unfitting(answer: &Answer) -> Problem {
+    tracing::error!(
+        ?answer,
+        "a shard gave an answer that does not fit its command"
+    );
+    Problem::new(
+        Code::Internal,
+        "the exchange gave an answer that does not fit",
+    )
+}
