@@ -11,6 +11,7 @@ use dashmap::mapref::entry::Entry;
 use foldhash::fast::RandomState;
 
 use crate::id::{InstrumentId, OrderId};
+use crate::market_data::Applied;
 
 /// How often an id is held, by instrument. Nearly always one instrument, once or twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +69,16 @@ impl Directory {
             if occupied.get().is_empty() {
                 occupied.remove();
             }
+        }
+    }
+
+    /// Holds the rows that appeared on `instrument` and lets go of those that memory let go of.
+    pub fn follow(&self, instrument: InstrumentId, applied: &mut Applied) {
+        for id in applied.appeared.drain(..) {
+            self.hold(&id, instrument);
+        }
+        for id in applied.let_go.drain(..) {
+            self.release(&id, instrument);
         }
     }
 

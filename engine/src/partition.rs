@@ -107,6 +107,7 @@ impl<T: Send + 'static> Partition<T> {
             submissions,
             head: head_sender,
             observer,
+            group: Vec::new(),
             payload: Vec::new(),
         };
         let writer = std::thread::Builder::new()
@@ -139,23 +140,29 @@ struct Writer<T> {
     submissions: mpsc::Receiver<Submission<T>>,
     head: watch::Sender<Position>,
     observer: Arc<dyn Observer>,
+    /// What the flush under way carries. Outlives a failed one, so that nobody hears anything
+    /// before the process ends.
+    group: Vec<Submission<T>>,
     /// Reused from flush to flush.
     payload: Vec<u8>,
 }
 
 impl<T> Writer<T> {
     fn run(&mut self) -> Result<(), JournalError> {
-        let mut group = Vec::new();
         while let Some(first) = self.submissions.blocking_recv() {
-            self.gather(first, &mut group);
+            self.gather(first);
             let started = Instant::now();
             let position = self.write()?;
-            let records = group.iter().map(|submission| submission.record_count).sum();
+            let records = self
+                .group
+                .iter()
+                .map(|submission| submission.record_count)
+                .sum();
             self.observer.journal_flushed(started.elapsed(), records);
             self.head.send_replace(position);
             for Submission {
                 carried, flushed, ..
-            } in group.drain(..)
+            } in self.group.drain(..)
             {
                 // A shard's channel has room for the one submission it has under way; only a
                 // shard that is gone does not take it back, and then nobody waits for it.
@@ -166,17 +173,17 @@ impl<T> Writer<T> {
     }
 
     /// Makes one payload of `first` and of what else is waiting.
-    fn gather(&mut self, first: Submission<T>, group: &mut Vec<Submission<T>>) {
+    fn gather(&mut self, first: Submission<T>) {
         self.payload.clear();
         begin_payload(&mut self.payload);
         self.payload.extend_from_slice(&first.records);
-        group.push(first);
+        self.group.push(first);
         while self.payload.len() < PAYLOAD_BYTES_TARGET {
             let Ok(next) = self.submissions.try_recv() else {
                 break;
             };
             self.payload.extend_from_slice(&next.records);
-            group.push(next);
+            self.group.push(next);
         }
     }
 

@@ -1,0 +1,329 @@
+//! A shard's task: the thin shell around the pure core.
+//!
+//! It drains what is waiting, stamps it, lets the core decide, and hands the records to the
+//! partition's writer. While they are being flushed it decides the next batch. Once they are
+//! durable it folds them into the market data, publishes what changed and answers, in this
+//! order: whoever has an answer finds it in every read.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+
+use crate::answer::Answer;
+use crate::command::Stamped;
+use crate::directory::{Claim, Directory};
+use crate::event::Event;
+use crate::journal::{Durable, JournalSource};
+use crate::market_data::Applied;
+use crate::observer::Observer;
+use crate::partition::{OnFatal, PartitionSender, Submission};
+use crate::publisher::Publisher;
+use crate::record::{Record, RecordParts};
+use crate::recovery::rebuild_shard;
+use crate::responder::{Outcome, Responder};
+use crate::router::{InstrumentHandle, Queued, ShardStatus};
+use crate::shard::{Decision, Shard, ShardLimits};
+use crate::time::Clock;
+
+/// Most commands decided before the shard looks up: some 100 µs of work, after which others on
+/// its thread get their turn.
+const DRAIN_COMMANDS_MAX: usize = 256;
+
+/// Most commands in one batch: bounds what waits for one flush.
+const BATCH_COMMANDS_MAX: usize = 2_048;
+
+/// Bytes of records after which a batch takes no further command: half a frame, so that two
+/// shards' batches share one.
+const BATCH_BYTES_TARGET: usize = 256 * 1024;
+
+/// Decided commands on their way into the journal, in the order they were decided.
+#[derive(Default)]
+pub(crate) struct Batch {
+    bytes: Vec<u8>,
+    record_count: usize,
+    decided: Vec<Decided>,
+}
+
+/// One decided command.
+struct Decided {
+    what: Verdict,
+    responder: Responder,
+    /// Dropped once the row is there to be found.
+    claim: Option<Claim>,
+}
+
+enum Verdict {
+    /// It stands in the journal.
+    Recorded(Record),
+    /// It changed nothing, and is answered once all that it saw is durable.
+    Unrecorded(Outcome),
+}
+
+/// What a worker shares with the rest of the exchange.
+pub(crate) struct Surroundings {
+    pub(crate) partition: PartitionSender<Batch>,
+    pub(crate) source: Arc<dyn JournalSource>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) publisher: Arc<dyn Publisher>,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) on_fatal: OnFatal,
+    pub(crate) limits: ShardLimits,
+}
+
+/// The owner of one instrument's book.
+pub(crate) struct Worker {
+    shard: Shard,
+    handle: Arc<InstrumentHandle>,
+    queue: mpsc::Receiver<Queued>,
+    /// Where a flushed batch comes back; at most one is under way.
+    flushed: mpsc::Receiver<Durable<Batch>>,
+    flushed_sender: mpsc::Sender<Durable<Batch>>,
+    surroundings: Surroundings,
+    building: Batch,
+    flushing: Flushing,
+    /// Reused from batch to batch.
+    events: Vec<Event>,
+    inbox: Vec<Queued>,
+    applied: Applied,
+}
+
+/// Whether a batch of this shard is with the writer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flushing {
+    Nothing,
+    OneBatch,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        shard: Shard,
+        handle: Arc<InstrumentHandle>,
+        queue: mpsc::Receiver<Queued>,
+        surroundings: Surroundings,
+    ) -> Self {
+        let (flushed_sender, flushed) = mpsc::channel(1);
+        Self {
+            shard,
+            handle,
+            queue,
+            flushed,
+            flushed_sender,
+            surroundings,
+            building: Batch::default(),
+            flushing: Flushing::Nothing,
+            events: Vec::new(),
+            inbox: Vec::with_capacity(DRAIN_COMMANDS_MAX),
+            applied: Applied::default(),
+        }
+    }
+
+    /// Runs until `stop` says so; then decides what is already waiting, and ends once all of it
+    /// is durable and answered.
+    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let mut stopping = false;
+        loop {
+            let has_room = self.building.has_room();
+            tokio::select! {
+                biased;
+                Some(batch) = self.flushed.recv(), if self.flushing == Flushing::OneBatch => {
+                    self.flushing = Flushing::Nothing;
+                    self.release(batch);
+                }
+                () = told_to_stop(&mut stop), if !stopping => {
+                    stopping = true;
+                    self.queue.close();
+                }
+                drained = self.queue.recv_many(&mut self.inbox, DRAIN_COMMANDS_MAX), if has_room => {
+                    if drained == 0 {
+                        break;
+                    }
+                    self.decide_inbox().await;
+                }
+            }
+            self.submit().await;
+        }
+        self.settle().await;
+    }
+
+    /// Decides everything drained from the queue.
+    async fn decide_inbox(&mut self) {
+        let mut inbox = std::mem::take(&mut self.inbox);
+        for queued in inbox.drain(..) {
+            // A panic leaves the core in an unknown state: it is not looked at again.
+            let decided = catch_unwind(AssertUnwindSafe(|| self.decide(queued)));
+            if decided.is_err() {
+                self.restart().await;
+            }
+        }
+        self.inbox = inbox;
+        // Everything else on this thread gets its turn between two drains.
+        tokio::task::yield_now().await;
+    }
+
+    /// Stamps a command and lets the core decide it.
+    fn decide(&mut self, queued: Queued) {
+        let Queued {
+            command,
+            responder,
+            claim,
+        } = queued;
+        let timestamp = self.surroundings.clock.now().max(self.shard.last_stamp());
+        let stamped = Stamped { timestamp, command };
+        self.events.clear();
+        let what = match self.shard.apply(&stamped, &mut self.events) {
+            Decision::Recorded {
+                sequence,
+                first_trade,
+            } => {
+                let parts = RecordParts {
+                    instrument: self.handle.instrument().id,
+                    sequence,
+                    timestamp,
+                    first_trade,
+                    command: &stamped.command,
+                    events: &self.events,
+                };
+                parts.encode(&mut self.building.bytes);
+                self.building.record_count += 1;
+                Verdict::Recorded(Record {
+                    instrument: parts.instrument,
+                    sequence,
+                    timestamp,
+                    first_trade,
+                    events: self.events.clone(),
+                    command: stamped.command,
+                })
+            }
+            Decision::Replayed(first) => Verdict::Unrecorded(Ok(Answer::Replayed(first))),
+            Decision::Refused(refusal) => Verdict::Unrecorded(Err(refusal.into())),
+            Decision::Unchanged => Verdict::Unrecorded(Ok(Answer::Unchanged)),
+        };
+        self.building.decided.push(Decided {
+            what,
+            responder,
+            claim,
+        });
+    }
+
+    /// Hands the batch over if the writer has none of this shard's; a batch that holds no record
+    /// has nothing to wait for then.
+    async fn submit(&mut self) {
+        if self.flushing == Flushing::OneBatch || self.building.decided.is_empty() {
+            return;
+        }
+        let mut batch = std::mem::take(&mut self.building);
+        if batch.record_count == 0 {
+            for Decided {
+                what, responder, ..
+            } in batch.decided
+            {
+                match what {
+                    Verdict::Unrecorded(outcome) => responder.answer(outcome),
+                    Verdict::Recorded(_) => unreachable!("the batch holds no record"),
+                }
+            }
+            return;
+        }
+        self.flushing = Flushing::OneBatch;
+        self.surroundings
+            .partition
+            .submit(Submission {
+                records: std::mem::take(&mut batch.bytes),
+                record_count: batch.record_count,
+                carried: batch,
+                flushed: self.flushed_sender.clone(),
+            })
+            .await;
+    }
+
+    /// Shows what has become durable: reads first, then streams, then the callers.
+    fn release(&mut self, batch: Durable<Batch>) {
+        let mut answers = Vec::with_capacity(batch.decided.len());
+        let position = batch.as_ref().map(|_| ());
+        {
+            let mut market_data = self.handle.market_data().write();
+            for Decided {
+                what,
+                responder,
+                claim,
+            } in batch.into_inner().decided
+            {
+                let outcome = match what {
+                    Verdict::Unrecorded(outcome) => outcome,
+                    Verdict::Recorded(record) => {
+                        let record = position.clone().map(|()| record);
+                        self.surroundings
+                            .observer
+                            .released(self.handle.instrument(), record.as_ref());
+                        Ok(market_data.apply(record.as_ref(), &mut self.applied))
+                    }
+                };
+                answers.push((responder, outcome, claim));
+            }
+        }
+        self.surroundings
+            .directory
+            .follow(self.handle.instrument().id, &mut self.applied);
+        let changes = std::mem::take(&mut self.applied.changes);
+        if !changes.is_empty() {
+            self.surroundings
+                .publisher
+                .publish(self.handle.instrument().id, position.map(|()| changes));
+        }
+        for (responder, outcome, claim) in answers {
+            drop(claim);
+            responder.answer(outcome);
+        }
+    }
+
+    /// Rebuilds the core from the journal after a panic, while other shards go on. First the
+    /// journal settles: what became durable is answered as ever; what was decided behind it is
+    /// forgotten, and its callers hear that the shard is restarting.
+    async fn restart(&mut self) {
+        let symbol = &self.handle.instrument().symbol;
+        tracing::error!(%symbol, "the shard panicked and is rebuilt from the journal");
+        self.handle.set_status(ShardStatus::Restarting);
+        self.building = Batch::default();
+        self.settle_flush().await;
+        let source = Arc::clone(&self.surroundings.source);
+        let instrument = Arc::clone(self.handle.instrument());
+        let limits = self.surroundings.limits;
+        let rebuilding =
+            tokio::task::spawn_blocking(move || rebuild_shard(&*source, &instrument, limits));
+        match rebuilding.await {
+            Ok(Ok(shard)) => self.shard = shard,
+            Ok(Err(error)) => (self.surroundings.on_fatal)(&error),
+            Err(error) => (self.surroundings.on_fatal)(&error),
+        }
+        self.handle.set_status(ShardStatus::Running);
+    }
+
+    async fn settle_flush(&mut self) {
+        if self.flushing == Flushing::OneBatch
+            && let Some(batch) = self.flushed.recv().await
+        {
+            self.flushing = Flushing::Nothing;
+            self.release(batch);
+        }
+    }
+
+    /// Brings everything decided to its end.
+    async fn settle(&mut self) {
+        self.settle_flush().await;
+        self.submit().await;
+        self.settle_flush().await;
+    }
+}
+
+/// Waits for the word, or for the exchange to be gone.
+async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+impl Batch {
+    fn has_room(&self) -> bool {
+        self.bytes.len() < BATCH_BYTES_TARGET && self.decided.len() < BATCH_COMMANDS_MAX
+    }
+}

@@ -1,0 +1,123 @@
+//! A journal in memory whose flushes a test can hold back, count and fail.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+
+use shardbook_engine::journal::{
+    FRAME_BYTES_MAX, Journal, JournalError, JournalReader, JournalSource, Part, Position,
+    PositionRange, ReadFrame,
+};
+
+/// Frames that outlive the exchange that wrote them.
+#[derive(Clone, Default)]
+pub(crate) struct MemoryJournal(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    frames: Vec<ReadFrame>,
+    /// Appends that have begun, finished or not.
+    begun: usize,
+    held: bool,
+    failing: bool,
+}
+
+impl MemoryJournal {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap()
+    }
+
+    fn wait_until(&self, holds: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        self.0
+            .changed
+            .wait_while(self.state(), |state| !holds(state))
+            .unwrap()
+    }
+
+    /// Lets no append finish until [`MemoryJournal::go_on`].
+    pub(crate) fn hold(&self) {
+        self.state().held = true;
+    }
+
+    pub(crate) fn go_on(&self) {
+        self.state().held = false;
+        self.0.changed.notify_all();
+    }
+
+    pub(crate) fn fail(&self) {
+        self.state().failing = true;
+    }
+
+    /// Blocks until so many appends have begun.
+    pub(crate) fn wait_until_begun(&self, appends: usize) {
+        drop(self.wait_until(|state| state.begun >= appends));
+    }
+
+    pub(crate) fn frames(&self) -> Vec<ReadFrame> {
+        self.state().frames.clone()
+    }
+}
+
+impl Journal for MemoryJournal {
+    fn append(&mut self, part: Part, payload: &[u8]) -> Result<Position, JournalError> {
+        assert!(
+            payload.len() <= FRAME_BYTES_MAX,
+            "a frame of {} bytes",
+            payload.len()
+        );
+        self.state().begun += 1;
+        self.0.changed.notify_all();
+        let mut state = self.wait_until(|state| !state.held);
+        if state.failing {
+            return Err(JournalError::Io {
+                doing: "flushing",
+                place: "memory".to_owned(),
+                source: std::io::Error::other("as the test asked"),
+            });
+        }
+        let position = Position::new(u64::try_from(state.frames.len()).unwrap() + 1);
+        state.frames.push(ReadFrame {
+            position,
+            part,
+            payload: payload.to_vec(),
+        });
+        Ok(position)
+    }
+
+    fn source(&self) -> Arc<dyn JournalSource> {
+        Arc::new(self.clone())
+    }
+
+    fn trim_below(&mut self, _position: Position) -> Result<(), JournalError> {
+        Ok(())
+    }
+}
+
+impl JournalSource for MemoryJournal {
+    fn range(&self) -> PositionRange {
+        let newest = Position::new(u64::try_from(self.state().frames.len()).unwrap());
+        PositionRange {
+            oldest: Position::new(1),
+            newest,
+        }
+    }
+
+    fn read_from(&self, position: Position) -> Result<Box<dyn JournalReader>, JournalError> {
+        let mut frames = VecDeque::from(self.frames());
+        frames.retain(|frame| frame.position >= position);
+        Ok(Box::new(Reader(frames)))
+    }
+}
+
+struct Reader(VecDeque<ReadFrame>);
+
+impl JournalReader for Reader {
+    fn read(&mut self) -> Result<Option<ReadFrame>, JournalError> {
+        Ok(self.0.pop_front())
+    }
+}
