@@ -9,3 +9,6 @@ pub mod database;
 pub mod entity;
 pub mod journal;
 pub mod migration;
+pub mod projector;
+pub mod query;
+mod retry;

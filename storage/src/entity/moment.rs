@@ -32,6 +32,12 @@ impl Moment {
     }
 }
 
+impl From<DateTime<Utc>> for Moment {
+    fn from(time: DateTime<Utc>) -> Self {
+        Self(time)
+    }
+}
+
 impl From<Moment> for Value {
     fn from(moment: Moment) -> Self {
         Self::ChronoDateTimeUtc(Some(moment.0))

@@ -2,6 +2,7 @@
 
 use shardbook_engine::id::{InstrumentId, OrderId, Sequence, Symbol};
 use shardbook_engine::journal::{JournalError, Position};
+use shardbook_engine::partition::reader::ReadError;
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -30,6 +31,9 @@ pub enum ProjectorError {
     /// The journal can't be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// What the journal holds can't be understood.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// A record of an instrument that the exchange does not know.
     #[error("the journal speaks of instrument {} that does not exist", .0.get())]
     UnknownInstrument(InstrumentId),

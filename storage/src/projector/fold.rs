@@ -7,7 +7,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -64,7 +63,7 @@ pub(crate) struct Changes {
 }
 
 /// Orders placed before `records` began that they speak of, each once.
-pub(crate) fn needed(records: &[Record]) -> HashSet<OrderKey> {
+pub(crate) fn needed<'a>(records: impl Iterator<Item = &'a Record>) -> HashSet<OrderKey> {
     let mut first: HashMap<InstrumentId, Sequence> = HashMap::new();
     let mut needed = HashSet::new();
     for record in records {
@@ -132,7 +131,10 @@ impl Fold {
         }
         for placed in step.touched {
             let key = (record.instrument, placed);
-            let order = self.orders.get(&key).ok_or(unknown(instrument, placed))?;
+            let order = self
+                .orders
+                .get(&key)
+                .ok_or_else(|| unknown(instrument, placed))?;
             let row = order_row(instrument, order)?;
             self.events.push(order_event_row(&row));
             self.order_rows.insert(key, row);
@@ -379,19 +381,18 @@ impl Step<'_> {
 
     /// An order at hand that the record changes.
     fn change(&mut self, placed: OrderRef) -> Result<&mut Order, ProjectorError> {
-        if !self.touched.contains(&placed) {
-            self.touched.push(placed);
-        }
         let record = self.record;
-        match self.orders.entry((record.instrument, placed)) {
-            Entry::Occupied(order) => {
-                let order = order.into_mut();
-                order.updated = record.sequence;
-                order.updated_at = record.timestamp;
-                Ok(order)
-            }
-            Entry::Vacant(_) => Err(unknown(self.instrument, placed)),
+        let order = self
+            .orders
+            .get_mut(&(record.instrument, placed))
+            .ok_or_else(|| unknown(self.instrument, placed))?;
+        // What was updated by this record before is among the touched already.
+        if order.updated != record.sequence {
+            self.touched.push(placed);
+            order.updated = record.sequence;
+            order.updated_at = record.timestamp;
         }
+        Ok(order)
     }
 
     fn is_at_hand(&self, placed: OrderRef) -> bool {
@@ -465,6 +466,11 @@ impl Step<'_> {
             filled_notional: mirror.filled_notional,
             trade_count: mirror.trade_count,
             created_at: mirror.created_at,
+            // Not yet by this record, unless it was: only so is it counted among the touched.
+            updated: self
+                .orders
+                .get(&self.key(mirror.order))
+                .map_or(Sequence::ZERO, |order| order.updated),
             ..self.fresh(
                 OrderId::mirror(mirror.order),
                 ClientId::binance_depth(),

@@ -1,0 +1,416 @@
+//! The projector: reads each partition's journal from where the database stands and writes
+//! orders, their changes and trades, exactly once whatever crashes.
+//!
+//! A batch of records is one transaction, and the position that comes with it is in the same
+//! transaction. What each crash leaves behind:
+//!
+//! 1. Before the commit: nothing; the batch is read and written again.
+//! 2. At the commit, without its answer: the batch or nothing. The next try reads the position
+//!    first and goes on from it.
+//! 3. After the commit: the batch, which is never read again.
+//!
+//! Two projectors on one database can't both write a batch: moving the position from where it
+//! stood is each transaction's first statement, and only one of them finds it there.
+//!
+//! With the database down the journal keeps what is missing, and nothing but the next try is
+//! held in memory.
+
+mod cache;
+mod error;
+mod fold;
+mod rows;
+mod status;
+mod store;
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use futures::future::select_all;
+use shardbook_engine::id::InstrumentId;
+use shardbook_engine::instrument::Instrument;
+use shardbook_engine::journal::{Durable, JournalSource, Position};
+use shardbook_engine::partition::PartitionId;
+use shardbook_engine::partition::reader::RecordReader;
+use shardbook_engine::record::Record;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use uuid::Uuid;
+
+pub use self::error::{ProjectorError, RefusedDatabase};
+pub use self::status::{DatabaseState, Instruments, Lag, ProjectorHandle, ProjectorStatus};
+
+use self::cache::OrderCache;
+use self::fold::{Fold, Progress, needed};
+use self::store::{Needed, Step, Store};
+use crate::database::Database;
+use crate::retry::Retry;
+
+/// How long the projector goes on catching up once it has been told to stop. What is left over
+/// is projected after the next start.
+const CATCH_UP_AT_STOP: Duration = Duration::from_secs(10);
+
+/// One partition's journal, to be projected.
+#[derive(Clone)]
+pub struct ProjectedLog {
+    /// Which partition.
+    pub id: PartitionId,
+    /// Its journal.
+    pub source: Arc<dyn JournalSource>,
+    /// The newest flushed position, as it moves.
+    pub head: watch::Receiver<Position>,
+}
+
+/// How much the projector takes at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProjectorLimits {
+    /// Records after which a batch takes no further payload. One transaction of this many takes
+    /// a fraction of a second, of which opening, flushing and closing it are a small part.
+    pub batch_records: usize,
+    /// Events after which a batch takes no further payload: bounds memory where records are
+    /// large, at some 1 KiB an event.
+    pub batch_events: usize,
+    /// Open orders kept at hand, and at most twice as many, at some 500 bytes each.
+    pub cached_orders: usize,
+    /// The least time between catching up and catching up again, so that a trickle of orders
+    /// does not cost a flush each.
+    pub pause: Duration,
+}
+
+impl Default for ProjectorLimits {
+    fn default() -> Self {
+        Self {
+            batch_records: 5_000,
+            batch_events: 20_000,
+            cached_orders: 50_000,
+            pause: Duration::from_millis(100),
+        }
+    }
+}
+
+/// What is projected, and where to.
+pub struct ProjectorSetup {
+    /// Where to.
+    pub database: Database,
+    /// Whose orders they are.
+    pub exchange: Uuid,
+    /// The partitions.
+    pub logs: Vec<ProjectedLog>,
+    /// What they hold.
+    pub instruments: Arc<dyn Instruments>,
+    /// How much at once.
+    pub limits: ProjectorLimits,
+}
+
+/// Writes the journals' records into the database.
+pub struct Projector {
+    store: Store,
+    logs: Vec<ProjectedLog>,
+    instruments: Arc<dyn Instruments>,
+    limits: ProjectorLimits,
+    known: HashMap<InstrumentId, Arc<Instrument>>,
+    session: Option<Session>,
+    status: watch::Sender<ProjectorStatus>,
+}
+
+/// What is known of the database while nothing fails.
+struct Session {
+    positions: BTreeMap<PartitionId, Position>,
+    progress: HashMap<InstrumentId, Progress>,
+    readers: HashMap<PartitionId, RecordReader>,
+    cache: OrderCache,
+}
+
+/// Payloads that are written together.
+struct Batch {
+    payloads: Vec<Durable<Vec<Record>>>,
+    to: Position,
+}
+
+impl Batch {
+    fn records(&self) -> impl Iterator<Item = &Record> {
+        self.payloads.iter().flat_map(|payload| payload.iter())
+    }
+}
+
+impl Projector {
+    /// A projector that has done nothing yet, and how to watch it.
+    #[must_use]
+    pub fn new(setup: ProjectorSetup) -> (Self, ProjectorHandle) {
+        let (sender, status) = watch::channel(ProjectorStatus::unseen());
+        let handle = ProjectorHandle {
+            status,
+            instruments: Arc::clone(&setup.instruments),
+        };
+        let projector = Self {
+            store: Store {
+                database: setup.database,
+                exchange: setup.exchange,
+            },
+            logs: setup.logs,
+            instruments: setup.instruments,
+            limits: setup.limits,
+            known: HashMap::new(),
+            session: None,
+            status: sender,
+        };
+        (projector, handle)
+    }
+
+    /// Connects, brings the tables up to date, and makes sure that the database is this
+    /// exchange's, before anything is projected. [`Projector::run`] does the same; a start calls
+    /// this first to find [`ProjectorError::Refused`] out in time.
+    ///
+    /// # Errors
+    /// When the database is away, or must not be written to.
+    pub async fn admit(&mut self) -> Result<(), ProjectorError> {
+        let journals: Vec<_> = self
+            .logs
+            .iter()
+            .map(|log| (log.id, log.source.range()))
+            .collect();
+        let standing = self.store.admit(&journals).await?;
+        let mut readers = HashMap::with_capacity(self.logs.len());
+        for log in &self.logs {
+            let position = standing.positions.get(&log.id).copied();
+            let next = position.unwrap_or_default().next();
+            readers.insert(log.id, RecordReader::from(&*log.source, next)?);
+        }
+        let was = self.status.borrow().database.clone();
+        self.status.send_modify(|status| {
+            status.database = DatabaseState::Up;
+            status.positions.clone_from(&standing.positions);
+            status.projected = standing
+                .progress
+                .iter()
+                .map(|(id, progress)| (*id, progress.sequence))
+                .collect();
+        });
+        if was != DatabaseState::Up {
+            tracing::info!(positions = ?standing.positions, "the database is up");
+        }
+        self.session = Some(Session {
+            positions: standing.positions,
+            progress: standing.progress,
+            readers,
+            cache: OrderCache::new(self.limits.cached_orders),
+        });
+        Ok(())
+    }
+
+    /// Runs on a thread of its own: reading, folding and putting rows into statements takes
+    /// whole milliseconds of computing, which must not stand in an order's way.
+    ///
+    /// # Errors
+    /// When the machine has no thread to give.
+    pub fn start(
+        self,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<JoinHandle<()>> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        std::thread::Builder::new()
+            .name("projector".to_owned())
+            .spawn(move || runtime.block_on(self.run(shutdown)))
+    }
+
+    /// Projects until `shutdown` comes, whatever the database does; then catches up with what
+    /// the journals hold, for a bounded time.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
+        let mut shutdown = pin!(shutdown);
+        let mut retry = Retry::new();
+        loop {
+            for log in &mut self.logs {
+                // What is flushed from here on is news, also while catching up.
+                log.head.mark_unchanged();
+            }
+            let caught_up = tokio::select! {
+                biased;
+                () = shutdown.as_mut() => break,
+                caught_up = self.catch_up() => caught_up,
+            };
+            let wait: Pin<Box<dyn Future<Output = ()> + Send>> = match caught_up {
+                Ok(()) => {
+                    retry.reset();
+                    Box::pin(more(&self.logs, self.limits.pause))
+                }
+                Err(error) => {
+                    let delay = retry.delay();
+                    self.failed(&error, delay);
+                    Box::pin(sleep(delay))
+                }
+            };
+            tokio::select! {
+                biased;
+                () = shutdown.as_mut() => break,
+                () = wait => {}
+            }
+        }
+        // What was broken off left nothing behind; whether it was committed is asked again.
+        self.session = None;
+        match timeout(CATCH_UP_AT_STOP, self.catch_up()).await {
+            Ok(Ok(())) => tracing::info!("the database holds all that the journal does"),
+            Ok(Err(error)) => tracing::warn!(%error, "stopping with the database behind"),
+            Err(_) => tracing::warn!("stopping with the database behind, for want of time"),
+        }
+    }
+
+    fn failed(&mut self, error: &ProjectorError, delay: Duration) {
+        self.session = None;
+        let reason = error.to_string();
+        let news = self.status.send_if_modified(|status| {
+            let database = DatabaseState::Down {
+                reason: reason.clone(),
+            };
+            let news = status.database != database;
+            status.database = database;
+            news
+        });
+        let next_try_seconds = delay.as_secs_f64();
+        if news {
+            tracing::warn!(reason, next_try_seconds, "the database is down");
+        } else {
+            tracing::debug!(reason, next_try_seconds, "the database is still down");
+        }
+    }
+
+    /// Projects all that the journals hold.
+    async fn catch_up(&mut self) -> Result<(), ProjectorError> {
+        if self.session.is_none() {
+            self.admit().await?;
+        }
+        loop {
+            let mut wrote = false;
+            for index in 0..self.logs.len() {
+                wrote |= self.project_batch(index).await?;
+            }
+            if !wrote {
+                self.status
+                    .send_if_modified(|status| status.oldest_waiting.take().is_some());
+                return Ok(());
+            }
+        }
+    }
+
+    /// Projects the next batch of one partition; says whether there was one.
+    async fn project_batch(&mut self, index: usize) -> Result<bool, ProjectorError> {
+        let (Some(log), Some(session)) = (self.logs.get(index), self.session.as_mut()) else {
+            return Ok(false);
+        };
+        let id = log.id;
+        let Some(batch) = session.read(id, self.limits)? else {
+            return Ok(false);
+        };
+        if let Some(oldest) = batch.records().map(|record| record.timestamp).next() {
+            self.status
+                .send_if_modified(|status| status.oldest_waiting.replace(oldest) != Some(oldest));
+        }
+        learn(&mut self.known, &*self.instruments, &batch)?;
+        let step = Step {
+            partition: id,
+            from: session.positions.get(&id).copied().unwrap_or_default(),
+            to: batch.to,
+        };
+        let needed = Needed::take(needed(batch.records()), &mut session.cache, &self.known)?;
+        let (known, progress) = (&self.known, &session.progress);
+        let changes = self
+            .store
+            .commit(step, needed, |orders| {
+                let mut fold = Fold::new(orders);
+                for record in batch.records() {
+                    let id = record.instrument;
+                    let instrument = known
+                        .get(&id)
+                        .ok_or(ProjectorError::UnknownInstrument(id))?;
+                    fold.apply(instrument, progress.get(&id).copied(), record)?;
+                }
+                fold.finish()
+            })
+            .await?;
+        session.positions.insert(id, batch.to);
+        session.progress.extend(changes.progress.iter().copied());
+        for (key, order) in changes.open {
+            session.cache.put(key, order);
+        }
+        self.status.send_modify(|status| {
+            status.positions.insert(id, batch.to);
+            let sequences = changes.progress.iter();
+            status
+                .projected
+                .extend(sequences.map(|(id, progress)| (*id, progress.sequence)));
+        });
+        Ok(true)
+    }
+}
+
+impl Session {
+    /// The next payloads of a partition, up to a batch.
+    fn read(
+        &mut self,
+        id: PartitionId,
+        limits: ProjectorLimits,
+    ) -> Result<Option<Batch>, ProjectorError> {
+        let Some(reader) = self.readers.get_mut(&id) else {
+            return Ok(None);
+        };
+        let mut payloads: Vec<Durable<Vec<Record>>> = Vec::new();
+        let (mut records, mut events) = (0, 0);
+        while records < limits.batch_records && events < limits.batch_events {
+            let Some(payload) = reader.read()? else {
+                break;
+            };
+            records += payload.len();
+            events += payload
+                .iter()
+                .map(|record| record.events.len())
+                .sum::<usize>();
+            payloads.push(payload);
+        }
+        let to = payloads.last().map(Durable::position);
+        Ok(to.map(|to| Batch { payloads, to }))
+    }
+}
+
+/// Makes sure that every instrument of the batch is known.
+fn learn(
+    known: &mut HashMap<InstrumentId, Arc<Instrument>>,
+    instruments: &dyn Instruments,
+    batch: &Batch,
+) -> Result<(), ProjectorError> {
+    let unknown = |known: &HashMap<_, _>| {
+        batch
+            .records()
+            .map(|record| record.instrument)
+            .find(|id| !known.contains_key(id))
+    };
+    if unknown(known).is_some() {
+        let heads = instruments.heads();
+        known.extend(
+            heads
+                .into_iter()
+                .map(|(instrument, _)| (instrument.id, instrument)),
+        );
+    }
+    unknown(known).map_or(Ok(()), |id| Err(ProjectorError::UnknownInstrument(id)))
+}
+
+/// Waits for `pause`, then until a journal holds more than when its head was last marked.
+fn more(logs: &[ProjectedLog], pause: Duration) -> impl Future<Output = ()> + Send + use<> {
+    let mut heads: Vec<_> = logs.iter().map(|log| log.head.clone()).collect();
+    async move {
+        sleep(pause).await;
+        let changes = heads.iter_mut().map(|head| {
+            Box::pin(async move {
+                if head.changed().await.is_err() {
+                    // Its writer has ended, so that nothing more comes from there.
+                    std::future::pending::<()>().await;
+                }
+            })
+        });
+        select_all(changes).await;
+    }
+}

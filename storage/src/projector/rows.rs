@@ -1,0 +1,172 @@
+//! Writes many rows of any entity with few statements, on either database.
+//!
+//! PostgreSQL takes a whole column as one array, so that one short statement, prepared once,
+//! carries any number of rows. SQLite knows no arrays: there rows are listed, in statements of
+//! few fixed lengths, so that they too are prepared once each.
+
+use std::fmt::Write;
+
+use sea_orm::sea_query::{ArrayType, ColumnType};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, IdenStatic,
+    Iterable, ModelTrait, PrimaryKeyToColumn, Statement, Value,
+};
+
+use crate::entity::moment::Moment;
+
+/// Rows in one statement on PostgreSQL: bounds its message, at some 300 bytes a row.
+const POSTGRES_ROWS_MAX: usize = 8_192;
+
+/// Rows in one statement on SQLite, longest first. No entity has more than 32 columns, and
+/// SQLite takes 32,766 values.
+const SQLITE_ROWS: [usize; 3] = [256, 16, 1];
+
+/// What becomes of a row whose key is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Existing {
+    /// It is replaced.
+    Replaced,
+    /// It can't be there: an error.
+    Impossible,
+}
+
+/// Writes `rows`; no key twice among them.
+pub(super) async fn write<E: EntityTrait>(
+    transaction: &DatabaseTransaction,
+    rows: &[E::Model],
+    existing: Existing,
+) -> Result<(), DbErr> {
+    match transaction.get_database_backend() {
+        DbBackend::Sqlite => write_listed::<E>(transaction, rows, existing).await,
+        backend => {
+            for rows in rows.chunks(POSTGRES_ROWS_MAX) {
+                let values = E::Column::iter().map(|column| array::<E>(column, rows));
+                let sql = columns_sql::<E>(existing);
+                let statement = Statement::from_sql_and_values(backend, sql, values);
+                transaction.execute_raw(statement).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn write_listed<E: EntityTrait>(
+    transaction: &DatabaseTransaction,
+    mut rows: &[E::Model],
+    existing: Existing,
+) -> Result<(), DbErr> {
+    for length in SQLITE_ROWS {
+        let sql = listed_sql::<E>(length, existing);
+        while let Some((now, later)) = rows.split_at_checked(length) {
+            let values = now
+                .iter()
+                .flat_map(|row| E::Column::iter().map(|column| sqlite_value(row.get(column))));
+            let statement = Statement::from_sql_and_values(DbBackend::Sqlite, &sql, values);
+            transaction.execute_raw(statement).await?;
+            rows = later;
+        }
+    }
+    Ok(())
+}
+
+/// Times are RFC 3339 text on SQLite, all of one length so that text sorts as time does.
+fn sqlite_value(value: Value) -> Value {
+    match value {
+        Value::ChronoDateTimeUtc(time) => {
+            Value::String(time.map(|time| Moment::from(time).rfc3339()))
+        }
+        other => other,
+    }
+}
+
+fn listed_sql<E: EntityTrait>(rows: usize, existing: Existing) -> String {
+    let mut sql = insert_sql::<E>();
+    let columns = E::Column::iter().count();
+    for row in 0..rows {
+        sql.push_str(if row == 0 { " VALUES (" } else { ", (" });
+        for column in 0..columns {
+            sql.push_str(if column == 0 { "?" } else { ", ?" });
+        }
+        sql.push(')');
+    }
+    conflict_sql::<E>(&mut sql, existing);
+    sql
+}
+
+/// `INSERT … SELECT … FROM UNNEST(…)`, each column's rows one array.
+fn columns_sql<E: EntityTrait>(existing: Existing) -> String {
+    let mut sql = insert_sql::<E>();
+    let mut arrays = String::new();
+    let mut names = String::new();
+    for (index, column) in E::Column::iter().enumerate() {
+        let separator = if index == 0 { "" } else { ", " };
+        let name = column.as_str();
+        let selected = if column.def().is_null() {
+            // Arrays go without nulls, and no text of ours is empty.
+            format!("NULLIF(\"{name}\", '')")
+        } else {
+            format!("\"{name}\"")
+        };
+        let (array, cast) = match column.def().get_column_type() {
+            ColumnType::BigInteger => ("bigint[]", ""),
+            ColumnType::Decimal(_) => ("text[]", "::numeric"),
+            ColumnType::TimestampWithTimeZone => ("timestamptz[]", ""),
+            _ => ("text[]", ""),
+        };
+        let first = if index == 0 { " SELECT " } else { ", " };
+        let _ = write!(sql, "{first}{selected}{cast}");
+        let _ = write!(arrays, "{separator}${}::{array}", index + 1);
+        let _ = write!(names, "{separator}\"{name}\"");
+    }
+    let _ = write!(sql, " FROM UNNEST({arrays}) AS rows ({names})");
+    conflict_sql::<E>(&mut sql, existing);
+    sql
+}
+
+fn insert_sql<E: EntityTrait>() -> String {
+    let mut sql = format!("INSERT INTO \"{}\"", E::default().as_str());
+    for (index, column) in E::Column::iter().enumerate() {
+        sql.push_str(if index == 0 { " (" } else { ", " });
+        let _ = write!(sql, "\"{}\"", column.as_str());
+    }
+    sql.push(')');
+    sql
+}
+
+fn conflict_sql<E: EntityTrait>(sql: &mut String, existing: Existing) {
+    match existing {
+        Existing::Impossible => return,
+        Existing::Replaced => {}
+    }
+    let keys: Vec<&'static str> = E::PrimaryKey::iter()
+        .map(|key| key.into_column().as_str())
+        .collect();
+    for (index, key) in keys.iter().enumerate() {
+        sql.push_str(if index == 0 { " ON CONFLICT (" } else { ", " });
+        let _ = write!(sql, "\"{key}\"");
+    }
+    sql.push_str(") DO UPDATE");
+    let others = E::Column::iter().filter(|column| !keys.contains(&column.as_str()));
+    for (index, column) in others.enumerate() {
+        let name = column.as_str();
+        sql.push_str(if index == 0 { " SET " } else { ", " });
+        let _ = write!(sql, "\"{name}\" = excluded.\"{name}\"");
+    }
+}
+
+/// One column of all rows as one array without nulls.
+fn array<E: EntityTrait>(column: E::Column, rows: &[E::Model]) -> Value {
+    let array_type = match column.def().get_column_type() {
+        ColumnType::BigInteger => ArrayType::BigInt,
+        ColumnType::TimestampWithTimeZone => ArrayType::ChronoDateTimeUtc,
+        _ => ArrayType::String,
+    };
+    let values = rows
+        .iter()
+        .map(|row| match row.get(column) {
+            Value::String(None) => Value::String(Some(String::new())),
+            other => other,
+        })
+        .collect();
+    Value::Array(array_type, Some(Box::new(values)))
+}

@@ -1,0 +1,130 @@
+//! What others may know of the projector.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use shardbook_engine::id::{InstrumentId, Sequence};
+use shardbook_engine::instrument::Instrument;
+use shardbook_engine::journal::Position;
+use shardbook_engine::partition::PartitionId;
+use shardbook_engine::time::Timestamp;
+use tokio::sync::watch;
+
+/// What the projector must know of the exchange.
+pub trait Instruments: Send + Sync {
+    /// Every instrument with the sequence of its last durable record.
+    fn heads(&self) -> Vec<(Arc<Instrument>, Sequence)>;
+}
+
+/// Whether the database can be written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatabaseState {
+    /// The last try succeeded.
+    Up,
+    /// The last try failed, or there was none yet.
+    Down {
+        /// Why, in words for an operator.
+        reason: String,
+    },
+}
+
+/// How far the projection has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProjectorStatus {
+    /// Whether the database can be written to.
+    pub database: DatabaseState,
+    /// Each partition's committed position; empty while the database has not been seen.
+    pub positions: BTreeMap<PartitionId, Position>,
+    /// Each instrument's committed sequence; an instrument without records has none.
+    pub projected: HashMap<InstrumentId, Sequence>,
+    /// The stamp of the oldest record that is waiting to be written; `None` when all are, or
+    /// while the database has not been seen.
+    pub oldest_waiting: Option<Timestamp>,
+}
+
+impl ProjectorStatus {
+    pub(super) fn unseen() -> Self {
+        Self {
+            database: DatabaseState::Down {
+                reason: "it has not been connected to yet".to_owned(),
+            },
+            positions: BTreeMap::new(),
+            projected: HashMap::new(),
+            oldest_waiting: None,
+        }
+    }
+}
+
+/// How far the database is behind the journal; unknown while it has not been seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lag {
+    /// Durable records that are not in the database.
+    pub records: u64,
+    /// The age of the oldest of them.
+    pub age: Duration,
+}
+
+/// Watches the projector. Clones watch the same one.
+#[derive(Clone)]
+pub struct ProjectorHandle {
+    pub(super) status: watch::Receiver<ProjectorStatus>,
+    pub(super) instruments: Arc<dyn Instruments>,
+}
+
+impl ProjectorHandle {
+    /// How far it has come.
+    #[must_use]
+    pub fn status(&self) -> ProjectorStatus {
+        self.status.borrow().clone()
+    }
+
+    /// Whether the database can be written to.
+    #[must_use]
+    pub fn database(&self) -> DatabaseState {
+        self.status.borrow().database.clone()
+    }
+
+    /// The sequence of the instrument's last record that the database holds; `None` while the
+    /// database is down. Read it before a query to know what the query can't have missed.
+    #[must_use]
+    pub fn projected(&self, instrument: InstrumentId) -> Option<Sequence> {
+        let status = self.status.borrow();
+        match status.database {
+            DatabaseState::Up => {
+                let projected = status.projected.get(&instrument);
+                Some(projected.copied().unwrap_or(Sequence::ZERO))
+            }
+            DatabaseState::Down { .. } => None,
+        }
+    }
+
+    /// How far the database is behind at `now`; `None` while it has not been seen.
+    #[must_use]
+    pub fn lag(&self, now: Timestamp) -> Option<Lag> {
+        // The heads first: what is projected meanwhile makes the lag smaller, never wrong.
+        let heads = self.instruments.heads();
+        let status = self.status.borrow();
+        if status.positions.is_empty() {
+            return None;
+        }
+        let records = heads
+            .iter()
+            .map(|(instrument, head)| {
+                let projected = status.projected.get(&instrument.id);
+                head.get()
+                    .saturating_sub(projected.map_or(0, |sequence| sequence.get()))
+            })
+            .sum();
+        let age = status
+            .oldest_waiting
+            .map_or(Duration::ZERO, |oldest| now.since(oldest));
+        Some(Lag { records, age })
+    }
+
+    /// Waits until `reached` holds, or the projector has ended.
+    pub async fn wait_until(&mut self, reached: impl FnMut(&ProjectorStatus) -> bool) {
+        // An error says that the projector has ended, and nothing will change any more.
+        let _ = self.status.wait_for(reached).await;
+    }
+}

@@ -1,0 +1,311 @@
+//! The projector's side of the database: whether it may be written to, and one batch as one
+//! transaction.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveValue, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect,
+};
+use shardbook_engine::id::{InstrumentId, OrderRef, Sequence};
+use shardbook_engine::instrument::Instrument;
+use shardbook_engine::journal::{Position, PositionRange};
+use shardbook_engine::order::Order;
+use shardbook_engine::partition::PartitionId;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::cache::{OrderCache, OrderKey};
+use super::error::{ProjectorError, RefusedDatabase};
+use super::fold::{Changes, Progress};
+use super::rows::{self, Existing};
+use crate::database::{Database, DatabaseError};
+use crate::entity::convert::{RowError, TradingStatus, count, integer, order_of};
+use crate::entity::{exchange, instrument, order, order_event, partition, trade};
+
+/// How long one transaction may take. A batch takes a fraction of a second; a database that
+/// takes this long is stuck, and is given up to be tried anew.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Placements asked for in one statement.
+const PLACEMENTS_MAX: usize = 1_024;
+
+/// Where the database stands.
+#[derive(Debug)]
+pub(super) struct Standing {
+    pub(super) positions: BTreeMap<PartitionId, Position>,
+    pub(super) progress: HashMap<InstrumentId, Progress>,
+}
+
+/// A step of a partition's position.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    pub(super) partition: PartitionId,
+    pub(super) from: Position,
+    pub(super) to: Position,
+}
+
+/// The database of one exchange.
+#[derive(Debug)]
+pub(super) struct Store {
+    pub(super) database: Database,
+    pub(super) exchange: Uuid,
+}
+
+/// Gives up on a database that does not answer.
+async fn in_time<T>(
+    doing: &'static str,
+    work: impl Future<Output = Result<T, ProjectorError>>,
+) -> Result<T, ProjectorError> {
+    let after = TRANSACTION_TIMEOUT;
+    timeout(after, work)
+        .await
+        .map_err(|_| DatabaseError::TimedOut { doing, after })?
+}
+
+impl Store {
+    /// Makes sure that this database belongs to this exchange and its journals, and reads where
+    /// it stands. A database that holds nothing becomes this exchange's, if the journals still
+    /// hold everything.
+    pub(super) async fn admit(
+        &self,
+        journals: &[(PartitionId, PositionRange)],
+    ) -> Result<Standing, ProjectorError> {
+        in_time("reading where it stands", async {
+            self.database.migrate().await?;
+            let transaction = self.database.begin().await?;
+            self.claim(&transaction).await?;
+            let mut positions = BTreeMap::new();
+            for (id, range) in journals {
+                let position = position(&transaction, *id).await?;
+                let at = position.unwrap_or(Position::ZERO);
+                if at.next() < range.oldest || at > range.newest {
+                    Err(RefusedDatabase::OutsideJournal {
+                        partition: id.get(),
+                        position: at,
+                        oldest: range.oldest,
+                        newest: range.newest,
+                    })?;
+                }
+                if position.is_none() {
+                    begin_partition(&transaction, *id).await?;
+                }
+                positions.insert(*id, at);
+            }
+            let progress = progress(&transaction).await?;
+            let committing = DatabaseError::failed("committing");
+            transaction.commit().await.map_err(committing)?;
+            Ok(Standing {
+                positions,
+                progress,
+            })
+        })
+        .await
+    }
+
+    /// Refuses another exchange's database; an empty one is this one's from now on.
+    async fn claim(&self, transaction: &DatabaseTransaction) -> Result<(), ProjectorError> {
+        let found = exchange::Entity::find()
+            .one(transaction)
+            .await
+            .map_err(DatabaseError::failed("reading whose it is"))?;
+        match found {
+            Some(row) if row.exchange_id == self.exchange.to_string() => Ok(()),
+            Some(row) => Err(RefusedDatabase::ForeignExchange {
+                found: row.exchange_id,
+                ours: self.exchange,
+            })?,
+            None => {
+                let row = exchange::ActiveModel {
+                    exchange_id: ActiveValue::Set(self.exchange.to_string()),
+                };
+                exchange::Entity::insert(row)
+                    .exec_without_returning(transaction)
+                    .await
+                    .map_err(DatabaseError::failed("making it this exchange's"))?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes one batch: moves the position, hands `fold` those of the `needed` orders that
+    /// exist, and writes what it makes of them; all of it or nothing.
+    pub(super) async fn commit(
+        &self,
+        step: Step,
+        needed: Needed<'_>,
+        fold: impl FnOnce(HashMap<OrderKey, Order>) -> Result<Changes, ProjectorError>,
+    ) -> Result<Changes, ProjectorError> {
+        in_time("writing a batch", async {
+            let transaction = self.database.begin().await?;
+            // First of all: who moves the position holds its row until the end, so that whoever
+            // else would project the same records waits here, and finds the position moved.
+            move_position(&transaction, step).await?;
+            let orders = needed.load(&transaction).await?;
+            let changes = fold(orders)?;
+            write(&transaction, &changes)
+                .await
+                .map_err(DatabaseError::failed("writing a batch"))?;
+            let committing = DatabaseError::failed("committing a batch");
+            transaction.commit().await.map_err(committing)?;
+            Ok(changes)
+        })
+        .await
+    }
+}
+
+async fn write(transaction: &DatabaseTransaction, changes: &Changes) -> Result<(), sea_orm::DbErr> {
+    rows::write::<order::Entity>(transaction, &changes.orders, Existing::Replaced).await?;
+    rows::write::<order_event::Entity>(transaction, &changes.events, Existing::Impossible).await?;
+    rows::write::<trade::Entity>(transaction, &changes.trades, Existing::Impossible).await?;
+    rows::write::<instrument::Entity>(transaction, &changes.instruments, Existing::Replaced).await
+}
+
+async fn position(
+    transaction: &DatabaseTransaction,
+    id: PartitionId,
+) -> Result<Option<Position>, ProjectorError> {
+    let row = partition::Entity::find_by_id(i64::from(id.get()))
+        .one(transaction)
+        .await
+        .map_err(DatabaseError::failed("reading its position"))?;
+    let position = row.map(|row| count("position", row.position)).transpose()?;
+    Ok(position.map(Position::new))
+}
+
+async fn begin_partition(
+    transaction: &DatabaseTransaction,
+    id: PartitionId,
+) -> Result<(), ProjectorError> {
+    let row = partition::ActiveModel {
+        partition_number: ActiveValue::Set(i64::from(id.get())),
+        position: ActiveValue::Set(0),
+    };
+    partition::Entity::insert(row)
+        .exec_without_returning(transaction)
+        .await
+        .map_err(DatabaseError::failed("beginning a partition"))?;
+    Ok(())
+}
+
+async fn move_position(
+    transaction: &DatabaseTransaction,
+    step: Step,
+) -> Result<(), ProjectorError> {
+    let moved = partition::Entity::update_many()
+        .col_expr(
+            partition::Column::Position,
+            Expr::value(integer("position", step.to.get())?),
+        )
+        .filter(partition::Column::PartitionNumber.eq(i64::from(step.partition.get())))
+        .filter(partition::Column::Position.eq(integer("position", step.from.get())?))
+        .exec(transaction)
+        .await
+        .map_err(DatabaseError::failed("moving its position"))?;
+    if moved.rows_affected == 1 {
+        return Ok(());
+    }
+    Err(ProjectorError::PositionMoved {
+        partition: step.partition.get(),
+        expected: step.from,
+    })
+}
+
+/// Where each instrument stands, by its number.
+async fn progress(
+    transaction: &DatabaseTransaction,
+) -> Result<HashMap<InstrumentId, Progress>, ProjectorError> {
+    let rows: Vec<(i64, i64, String)> = instrument::Entity::find()
+        .select_only()
+        .column(instrument::Column::InstrumentNumber)
+        .column(instrument::Column::ProjectedSequence)
+        .column(instrument::Column::Status)
+        .into_tuple()
+        .all(transaction)
+        .await
+        .map_err(DatabaseError::failed("reading its instruments"))?;
+    let mut progress = HashMap::with_capacity(rows.len());
+    for (number, sequence, status) in rows {
+        let column = "instrument_number";
+        let number = u32::try_from(number).map_err(|_| RowError::OutOfRange { column })?;
+        let at = Progress {
+            sequence: Sequence::new(count("projected_sequence", sequence)?),
+            status: TradingStatus::of(&status)?,
+        };
+        progress.insert(InstrumentId::new(number), at);
+    }
+    Ok(progress)
+}
+
+/// Orders that a batch changes and did not place: from the cache, or else from the database.
+pub(super) struct Needed<'a> {
+    at_hand: HashMap<OrderKey, Order>,
+    missing: BTreeMap<InstrumentId, (&'a Arc<Instrument>, Vec<OrderRef>)>,
+}
+
+impl<'a> Needed<'a> {
+    /// Takes out of `cache` what it has of `keys`.
+    pub(super) fn take(
+        keys: HashSet<OrderKey>,
+        cache: &mut OrderCache,
+        instruments: &'a HashMap<InstrumentId, Arc<Instrument>>,
+    ) -> Result<Self, ProjectorError> {
+        let mut at_hand = HashMap::with_capacity(keys.len());
+        let mut missing: BTreeMap<_, (_, Vec<_>)> = BTreeMap::new();
+        for key in keys {
+            if let Some(order) = cache.take(&key) {
+                at_hand.insert(key, order);
+                continue;
+            }
+            let (id, placed) = key;
+            let instrument = instruments
+                .get(&id)
+                .ok_or(ProjectorError::UnknownInstrument(id))?;
+            let (_, orders) = missing.entry(id).or_insert((instrument, Vec::new()));
+            orders.push(placed);
+        }
+        Ok(Self { at_hand, missing })
+    }
+
+    async fn load(
+        self,
+        transaction: &DatabaseTransaction,
+    ) -> Result<HashMap<OrderKey, Order>, ProjectorError> {
+        let mut orders = self.at_hand;
+        for (id, (instrument, mut placements)) in self.missing {
+            placements.sort_unstable();
+            for chunk in placements.chunks(PLACEMENTS_MAX) {
+                let rows = order::Entity::find()
+                    .filter(order::Column::Instrument.eq(instrument.symbol.as_str()))
+                    .filter(order::Column::Sequence.is_in(sequences(chunk)?))
+                    .all(transaction)
+                    .await
+                    .map_err(DatabaseError::failed("reading open orders"))?;
+                for row in rows {
+                    let order = order_of(instrument, &row)?;
+                    // A command may have placed several; the others are none of this batch's.
+                    if chunk.binary_search(&order.placed).is_ok() {
+                        orders.insert((id, order.placed), order);
+                    }
+                }
+            }
+        }
+        Ok(orders)
+    }
+}
+
+/// The placements' sequences, filled up to a power of two with the last of them, so that there
+/// are few different statements to prepare.
+fn sequences(placements: &[OrderRef]) -> Result<Vec<i64>, RowError> {
+    let mut sequences = placements
+        .iter()
+        .map(|placed| integer("sequence", placed.sequence.get()))
+        .collect::<Result<Vec<_>, _>>()?;
+    sequences.dedup();
+    if let Some(last) = sequences.last().copied() {
+        sequences.resize(sequences.len().next_power_of_two(), last);
+    }
+    Ok(sequences)
+}

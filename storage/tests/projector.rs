@@ -1,0 +1,609 @@
+//! What the projector leaves in the database, on SQLite and on PostgreSQL: exactly what
+//! happened, whatever happens to it meanwhile.
+
+#[path = "support/journal.rs"]
+mod journal;
+#[path = "support/market.rs"]
+mod market;
+#[path = "support/postgres.rs"]
+mod postgres;
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::Duration;
+
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use shardbook_engine::id::{OrderId, OrderRef, Sequence, TradeNumber};
+use shardbook_engine::instrument::Instrument;
+use shardbook_engine::order::{OrderState, Trade};
+use shardbook_engine::side::Side;
+use shardbook_engine::time::Timestamp;
+use shardbook_storage::database::{Database, DatabaseUrl};
+use shardbook_storage::entity::convert::{
+    TradingStatus, instrument_row, order_event_row, order_of, order_row, trade_of,
+};
+use shardbook_storage::entity::{instrument, order, order_event, trade};
+use shardbook_storage::projector::{
+    DatabaseState, Instruments, Projector, ProjectorError, ProjectorHandle, ProjectorLimits,
+    ProjectorSetup, RefusedDatabase,
+};
+use shardbook_storage::query::Queries;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use self::journal::MemoryJournal;
+use self::market::{Market, Random};
+use self::postgres::Postgres;
+
+const EXCHANGE: Uuid = Uuid::from_u128(7);
+
+/// Where a test's database stands, with what must live as long as it.
+enum Place {
+    Sqlite(TempDir),
+    Postgres { _server: Arc<Postgres>, url: String },
+}
+
+impl Place {
+    /// One of each kind, empty.
+    fn both() -> [Self; 2] {
+        let server = Postgres::shared();
+        let url = server.database();
+        [
+            Self::Sqlite(tempfile::tempdir().unwrap()),
+            Self::Postgres {
+                _server: server,
+                url,
+            },
+        ]
+    }
+
+    async fn open(&self) -> Database {
+        let url = match self {
+            Self::Sqlite(directory) => {
+                DatabaseUrl::Sqlite(directory.path().join("shardbook.sqlite"))
+            }
+            Self::Postgres { url, .. } => url.parse().unwrap(),
+        };
+        Database::open(&url).await.unwrap()
+    }
+}
+
+/// An exchange of three instruments on two partitions.
+struct Exchange {
+    markets: Arc<Mutex<Vec<Market>>>,
+    journals: [MemoryJournal; 2],
+    random: Random,
+}
+
+struct Heads(Arc<Mutex<Vec<Market>>>);
+
+impl Instruments for Heads {
+    fn heads(&self) -> Vec<(Arc<Instrument>, Sequence)> {
+        let markets = self.0.lock().unwrap();
+        let heads = markets.iter();
+        heads
+            .map(|market| (Arc::clone(&market.instrument), market.sequence))
+            .collect()
+    }
+}
+
+impl Exchange {
+    fn new(seed: u64) -> Self {
+        let instruments = [
+            market::instrument(0, "BTC-USD", "0.01", "0.00001"),
+            market::instrument(1, "ODD-TICK", "0.25", "3"),
+            market::instrument(2, "FINE", "0.000000000001", "0.0000000001"),
+        ];
+        Self {
+            markets: Arc::new(Mutex::new(instruments.map(Market::new).into())),
+            journals: [MemoryJournal::new(), MemoryJournal::new()],
+            random: Random::seeded(seed),
+        }
+    }
+
+    /// Journals `count` records of random instruments, in payloads of random lengths.
+    fn happen(&mut self, count: usize) {
+        let mut markets = self.markets.lock().unwrap();
+        let mut waiting = [Vec::new(), Vec::new()];
+        for _ in 0..count {
+            let index = self.random.below(3) as usize;
+            let partition = index % 2;
+            waiting[partition].push(markets[index].happen(&mut self.random));
+            if self.random.below(5) == 0 {
+                let frames = 1 + self.random.below(3) as usize;
+                self.journals[partition].append(&waiting[partition], frames);
+                waiting[partition].clear();
+            }
+        }
+        for (journal, waiting) in self.journals.iter().zip(&waiting) {
+            if !waiting.is_empty() {
+                journal.append(waiting, 1);
+            }
+        }
+    }
+
+    fn projector(
+        &self,
+        database: &Database,
+        limits: ProjectorLimits,
+    ) -> (Projector, ProjectorHandle) {
+        Projector::new(ProjectorSetup {
+            database: database.clone(),
+            exchange: EXCHANGE,
+            logs: vec![self.journals[0].log(0), self.journals[1].log(1)],
+            instruments: Arc::new(Heads(Arc::clone(&self.markets))),
+            limits,
+        })
+    }
+
+    /// Projects everything there is.
+    async fn project(&self, database: &Database) -> ProjectorHandle {
+        let (projector, handle) = self.projector(database, limits(64));
+        projector.run(async {}).await;
+        assert_eq!(handle.database(), DatabaseState::Up);
+        handle
+    }
+
+    /// Compares every table with what happened.
+    async fn assert_projected(&self, database: &Database) {
+        let markets = self.markets.lock().unwrap();
+        for market in &*markets {
+            assert_orders(database, market).await;
+            assert_events(database, market).await;
+            assert_trades(database, market).await;
+            let row = instrument::Entity::find_by_id(market.instrument.symbol.to_string())
+                .one(database.reader())
+                .await
+                .unwrap();
+            let status = if market.halted {
+                TradingStatus::Halted
+            } else {
+                TradingStatus::Trading
+            };
+            let expected = instrument_row(&market.instrument, status, market.sequence).unwrap();
+            assert_eq!(row, Some(expected));
+        }
+    }
+}
+
+async fn assert_orders(database: &Database, market: &Market) {
+    let rows = order::Entity::find()
+        .filter(order::Column::Instrument.eq(market.instrument.symbol.as_str()))
+        .order_by_asc(order::Column::Sequence)
+        .order_by_asc(order::Column::MirrorIndex)
+        .all(database.reader())
+        .await
+        .unwrap();
+    let expected: Vec<_> = market.shown().cloned().collect();
+    let found: Vec<_> = rows
+        .iter()
+        .map(|row| order_of(&market.instrument, row).unwrap())
+        .collect();
+    for (found, expected) in found.iter().zip(&expected) {
+        assert_eq!(found, expected);
+    }
+    assert_eq!(found.len(), expected.len());
+    // What is computed for people who query the tables, too.
+    for (row, order) in rows.iter().zip(&expected) {
+        assert_eq!(*row, order_row(&market.instrument, order).unwrap());
+    }
+}
+
+async fn assert_events(database: &Database, market: &Market) {
+    let mut found = order_event::Entity::find()
+        .filter(order_event::Column::Instrument.eq(market.instrument.symbol.as_str()))
+        .all(database.reader())
+        .await
+        .unwrap();
+    let mut expected: Vec<_> = market
+        .events
+        .iter()
+        .map(|order| order_event_row(&order_row(&market.instrument, order).unwrap()))
+        .collect();
+    let key = |row: &order_event::Model| (row.sequence, row.order_sequence, row.mirror_index);
+    found.sort_by_key(key);
+    expected.sort_by_key(key);
+    for (found, expected) in found.iter().zip(&expected) {
+        assert_eq!(found, expected);
+    }
+    assert_eq!(found.len(), expected.len());
+}
+
+async fn assert_trades(database: &Database, market: &Market) {
+    let rows = trade::Entity::find()
+        .filter(trade::Column::Instrument.eq(market.instrument.symbol.as_str()))
+        .order_by_asc(trade::Column::TradeNumber)
+        .all(database.reader())
+        .await
+        .unwrap();
+    let found: Vec<_> = rows
+        .iter()
+        .map(|row| trade_of(&market.instrument, row).unwrap())
+        .collect();
+    assert_eq!(found, market.trades);
+    for row in rows {
+        assert_eq!(
+            row.trade_id,
+            format!("{}-{}", row.instrument, row.trade_number)
+        );
+    }
+}
+
+fn limits(batch_records: usize) -> ProjectorLimits {
+    ProjectorLimits {
+        batch_records,
+        cached_orders: 16,
+        pause: Duration::ZERO,
+        ..ProjectorLimits::default()
+    }
+}
+
+/// Polls `work` at most `polls` times, and drops it then: what a kill leaves of it.
+async fn killed_after<T>(polls: u64, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    let mut left = polls;
+    poll_fn(move |context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        work.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn any_history_is_projected_as_it_was() {
+    for (seed, place) in (1..).zip(Place::both()) {
+        let mut exchange = Exchange::new(seed);
+        exchange.happen(1_500);
+        let database = place.open().await;
+        let handle = exchange.project(&database).await;
+        exchange.assert_projected(&database).await;
+        let lag = handle.lag(Timestamp::from_microseconds(u64::MAX)).unwrap();
+        assert_eq!((lag.records, lag.age), (0, Duration::ZERO));
+    }
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_from_the_middle() {
+    for place in Place::both() {
+        let mut exchange = Exchange::new(3);
+        for _ in 0..4 {
+            exchange.happen(150);
+            let database = place.open().await;
+            exchange.project(&database).await;
+            exchange.assert_projected(&database).await;
+            database.close().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn whenever_it_is_killed_nothing_is_lost_and_nothing_comes_twice() {
+    for place in Place::both() {
+        let mut exchange = Exchange::new(4);
+        exchange.happen(400);
+        let database = place.open().await;
+        let mut polls = Random::seeded(5);
+        let mut kills = 0;
+        loop {
+            let (projector, _) = exchange.projector(&database, limits(9));
+            let most = 1 + polls.below(120);
+            if killed_after(most, projector.run(async {})).await.is_some() {
+                break;
+            }
+            kills += 1;
+        }
+        assert!(kills > 10, "killed only {kills} times");
+        exchange.project(&database).await;
+        exchange.assert_projected(&database).await;
+    }
+}
+
+#[tokio::test]
+async fn two_projectors_on_one_database_write_everything_once() {
+    for place in Place::both() {
+        let mut exchange = Exchange::new(6);
+        exchange.happen(400);
+        let (one, other) = (place.open().await, place.open().await);
+        exchange.projector(&one, limits(5)).0.admit().await.unwrap();
+        let (first, _) = exchange.projector(&one, limits(5));
+        let (second, _) = exchange.projector(&other, limits(7));
+        tokio::join!(first.run(async {}), second.run(async {}));
+        exchange.project(&one).await;
+        exchange.assert_projected(&one).await;
+    }
+}
+
+#[tokio::test]
+async fn it_follows_the_journal_while_it_runs() {
+    for place in Place::both() {
+        let mut exchange = Exchange::new(8);
+        let database = place.open().await;
+        let (projector, mut handle) = exchange.projector(&database, limits(1_000));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = tokio::spawn(projector.run(async {
+            let _ = stopped.await;
+        }));
+        for _ in 0..5 {
+            exchange.happen(40);
+            caught_up(&exchange, &mut handle).await;
+            exchange.assert_projected(&database).await;
+        }
+        exchange.happen(40);
+        stop.send(()).unwrap();
+        running.await.unwrap();
+        exchange.assert_projected(&database).await;
+    }
+}
+
+async fn caught_up(exchange: &Exchange, handle: &mut ProjectorHandle) {
+    let heads = Heads(Arc::clone(&exchange.markets)).heads();
+    handle
+        .wait_until(|status| {
+            heads.iter().all(|(instrument, head)| {
+                status
+                    .projected
+                    .get(&instrument.id)
+                    .copied()
+                    .unwrap_or_default()
+                    == *head
+            })
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_database_may_come_late_and_go_away() {
+    let server = Postgres::stopped();
+    let mut exchange = Exchange::new(9);
+    exchange.happen(50);
+    let database = Database::open(&server.default_database().parse().unwrap())
+        .await
+        .unwrap();
+    let (projector, mut handle) = exchange.projector(&database, limits(1_000));
+    assert_eq!(handle.lag(Timestamp::default()), None);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let running = tokio::spawn(projector.run(async {
+        let _ = stopped.await;
+    }));
+    let down = |status: &shardbook_storage::projector::ProjectorStatus| matches!(&status.database, DatabaseState::Down { reason } if reason.contains("connecting") || reason.contains("tables"));
+    handle.wait_until(down).await;
+
+    server.resume();
+    caught_up(&exchange, &mut handle).await;
+    exchange.assert_projected(&database).await;
+
+    server.stop();
+    exchange.happen(50);
+    handle
+        .wait_until(|status| status.database != DatabaseState::Up)
+        .await;
+    let lag = handle.lag(Timestamp::from_microseconds(u64::MAX)).unwrap();
+    assert_eq!(lag.records, 50);
+    assert!(lag.age > Duration::ZERO);
+
+    server.resume();
+    caught_up(&exchange, &mut handle).await;
+    exchange.assert_projected(&database).await;
+    stop.send(()).unwrap();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn another_exchanges_database_is_never_written_to() {
+    for place in Place::both() {
+        let mut exchange = Exchange::new(10);
+        exchange.happen(50);
+        let database = place.open().await;
+        exchange.project(&database).await;
+        let ours = Uuid::from_u128(8);
+        let (mut stranger, handle) = Projector::new(ProjectorSetup {
+            database: database.clone(),
+            exchange: ours,
+            logs: vec![exchange.journals[0].log(0), exchange.journals[1].log(1)],
+            instruments: Arc::new(Heads(Arc::clone(&exchange.markets))),
+            limits: limits(1_000),
+        });
+        let error = stranger.admit().await.unwrap_err();
+        let expected = RefusedDatabase::ForeignExchange {
+            found: EXCHANGE.to_string(),
+            ours,
+        };
+        assert!(matches!(error, ProjectorError::Refused(refused) if refused == expected));
+        exchange.happen(50);
+        stranger.run(async {}).await;
+        assert_ne!(handle.database(), DatabaseState::Up);
+        // Had the stranger written anything, this would not find what it left.
+        exchange.project(&database).await;
+        exchange.assert_projected(&database).await;
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_the_journal_cannot_go_on_from_is_never_written_to() {
+    for place in Place::both() {
+        let mut exchange = Exchange::new(11);
+        exchange.happen(100);
+        let database = place.open().await;
+
+        // Nothing is projected yet, and the journal begins later.
+        let range = exchange.journals[0].log(0).source.range();
+        exchange.journals[0].trim(2);
+        let error = exchange
+            .projector(&database, limits(9))
+            .0
+            .admit()
+            .await
+            .unwrap_err();
+        let ProjectorError::Refused(RefusedDatabase::OutsideJournal { oldest, newest, .. }) = error
+        else {
+            panic!("{error}");
+        };
+        assert_eq!((oldest.get(), newest), (3, range.newest));
+
+        // The database is ahead of a journal that was lost.
+        let mut exchange = Exchange::new(11);
+        exchange.happen(100);
+        exchange.project(&database).await;
+        let lost = Exchange::new(11);
+        let error = lost
+            .projector(&database, limits(9))
+            .0
+            .admit()
+            .await
+            .unwrap_err();
+        assert!(matches!(
+            error,
+            ProjectorError::Refused(RefusedDatabase::OutsideJournal { .. })
+        ));
+    }
+}
+
+#[tokio::test]
+async fn queries_find_orders_and_trades() {
+    for place in Place::both() {
+        let mut exchange = Exchange::new(12);
+        exchange.happen(1_200);
+        let database = place.open().await;
+        exchange.project(&database).await;
+        let queries = Queries::new(database);
+        let markets = exchange.markets.lock().unwrap();
+        for market in &*markets {
+            assert_order_queries(&queries, market, &markets).await;
+            assert_trade_queries(&queries, market).await;
+        }
+    }
+}
+
+async fn assert_order_queries(queries: &Queries, market: &Market, markets: &[Market]) {
+    let resolve = |symbol: &str| {
+        let found = markets
+            .iter()
+            .find(|market| market.instrument.symbol.as_str() == symbol);
+        found.map(|market| Arc::clone(&market.instrument))
+    };
+    for number in [0, 7, 399, 10_000] {
+        let id = OrderId::new(&format!("order-{number}")).unwrap();
+        let newest = |market: &Market| {
+            market
+                .shown()
+                .filter(|order| order.id == id)
+                .last()
+                .cloned()
+        };
+        let found = queries.order_by_id(&market.instrument, &id).await.unwrap();
+        assert_eq!(found, newest(market));
+        let found = queries.orders_by_id(&id, resolve).await.unwrap();
+        assert!(found.is_sorted_by(|one, next| one.order.created_at >= next.order.created_at));
+        let expected = markets.iter().filter_map(|market| newest(market)).count();
+        assert_eq!(found.len(), expected);
+        for stored in found {
+            let market = markets
+                .iter()
+                .find(|market| market.instrument == stored.instrument)
+                .unwrap();
+            assert_eq!(Some(stored.order), newest(market));
+        }
+    }
+    for order in market.shown().step_by(50) {
+        let placed = queries
+            .order_placed(&market.instrument, order.placed)
+            .await
+            .unwrap();
+        assert_eq!(placed.as_ref(), Some(order));
+        let trades = queries
+            .trades_of(&market.instrument, order.placed, order.side)
+            .await
+            .unwrap();
+        let is_its = |trade: &&Trade| match order.side {
+            Side::Buy => trade.buy.placed == order.placed,
+            Side::Sell => trade.sell.placed == order.placed,
+        };
+        let expected: Vec<_> = market.trades.iter().filter(is_its).collect();
+        assert_eq!(
+            trades.iter().map(|trade| &**trade).collect::<Vec<_>>(),
+            expected
+        );
+        assert_eq!(trades.len() as u64, order.trade_count);
+    }
+    let nothing = OrderRef::single(Sequence::new(1_000_000));
+    assert_eq!(
+        queries
+            .order_placed(&market.instrument, nothing)
+            .await
+            .unwrap(),
+        None
+    );
+}
+
+async fn assert_trade_queries(queries: &Queries, market: &Market) {
+    let numbers = |trades: Vec<Arc<Trade>>| -> Vec<u64> {
+        trades.iter().map(|trade| trade.number.get()).collect()
+    };
+    let instrument = &market.instrument;
+    let last = market.trades.len() as u64;
+    assert!(last > 20);
+    let newest = queries.trades_before(instrument, None, 3).await.unwrap();
+    assert_eq!(numbers(newest), [last, last - 1, last - 2]);
+    let before = Some(TradeNumber::new(3));
+    let oldest = queries
+        .trades_before(instrument, before, 1_000)
+        .await
+        .unwrap();
+    assert_eq!(numbers(oldest), [2, 1]);
+    let first = TradeNumber::new(4);
+    let middle = queries.trades_numbered(instrument, first, 5).await.unwrap();
+    assert_eq!(*middle[0], market.trades[3]);
+    assert_eq!(numbers(middle), [4, 5, 6, 7, 8]);
+    let end = queries
+        .trades_numbered(instrument, TradeNumber::new(last), 5)
+        .await
+        .unwrap();
+    assert_eq!(numbers(end), [last]);
+}
+
+#[tokio::test]
+async fn decimals_of_any_length_come_back_exactly() {
+    for place in Place::both() {
+        let exchange = Exchange::new(13);
+        {
+            let mut instrument = market::instrument(0, "LONG", "0.00001", "0.0001");
+            let notional = 123_456_789_012_345_678_123_456_789;
+            instrument.min_notional = Some(shardbook_engine::quantity::Notional::new(notional));
+            let mut markets = exchange.markets.lock().unwrap();
+            markets[0] = Market::new(instrument);
+            let record = markets[0].happen(&mut Random::seeded(1));
+            exchange.journals[0].append(&[record], 1);
+        }
+        let database = place.open().await;
+        exchange.project(&database).await;
+        exchange.assert_projected(&database).await;
+        let row = instrument::Entity::find_by_id("LONG")
+            .one(database.reader())
+            .await
+            .unwrap();
+        let decimal = row.unwrap().min_notional.unwrap().to_string();
+        assert_eq!(decimal, "123456789012345678.123456789");
+    }
+}
+
+#[test]
+fn histories_have_everything_in_them() {
+    let mut exchange = Exchange::new(1);
+    exchange.happen(1_500);
+    let markets = exchange.markets.lock().unwrap();
+    let shown = || markets.iter().flat_map(Market::shown);
+    let mirrored = |placed: OrderRef| placed.index > 0;
+    assert!(shown().any(|order| mirrored(order.placed) && order.is_open()));
+    assert!(shown().any(|order| mirrored(order.placed)
+        && order.updated > order.placed.sequence
+        && matches!(order.state, OrderState::Cancelled(_))));
+    assert!(shown().any(|order| matches!(order.state, OrderState::Rejected(_))));
+    assert!(shown().any(|order| order.client.is_feed() && !mirrored(order.placed)));
+    assert!(shown().any(|order| order.trade_count > 2 && order.state == OrderState::Filled));
+}

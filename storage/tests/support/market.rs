@@ -1,0 +1,538 @@
+//! Random histories of an instrument, and what the database must hold after them.
+//!
+//! Orders meet at random instead of by price: what is projected depends on the events alone.
+//! Each state is kept as it is made up, one order at a time, with nothing shared with the
+//! projector's fold.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rust_decimal::Decimal;
+use shardbook_engine::command::{
+    Amend, Cancel, Command, FeedSource, MassCancel, MirrorScope, MirrorUpdate, OrderChange,
+    Requester, Tape,
+};
+use shardbook_engine::event::{Event, Maker, MirrorMaker, Priority};
+use shardbook_engine::id::{
+    ClientId, IdempotencyKey, InstrumentId, OrderId, OrderRef, Sequence, Symbol, TradeNumber,
+};
+use shardbook_engine::instrument::{Increment, Instrument, PriceBand};
+use shardbook_engine::order::{
+    CancelReason, ChosenId, NewOrder, Order, OrderKind, OrderState, Rejection, SelfTradePrevention,
+    TimeInForce, Trade, TradeParty,
+};
+use shardbook_engine::price::Price;
+use shardbook_engine::quantity::{Notional, Quantity};
+use shardbook_engine::record::Record;
+use shardbook_engine::side::Side;
+use shardbook_engine::time::Timestamp;
+
+/// Reproducible randomness: xorshift64*.
+pub struct Random(u64);
+
+impl Random {
+    pub fn seeded(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11
+    }
+
+    /// A number below `bound`.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len() as u64) as usize]
+    }
+}
+
+/// One instrument: where it stands, and all that ever came of it.
+pub struct Market {
+    pub instrument: Arc<Instrument>,
+    pub sequence: Sequence,
+    pub halted: bool,
+    /// Every order, also the mirror's that never traded.
+    orders: BTreeMap<OrderRef, Order>,
+    /// Orders as they stood after each record that changed them, the record's order kept.
+    pub events: Vec<Order>,
+    pub trades: Vec<Trade>,
+    now: Timestamp,
+    /// Orders that rest, for a quick choice.
+    open: Vec<OrderRef>,
+    touched: Vec<OrderRef>,
+}
+
+/// An instrument with the increments `tick` and `lot`.
+pub fn instrument(id: u32, symbol: &str, tick: &str, lot: &str) -> Instrument {
+    let increment = |step: &str| Increment::new(step.parse::<Decimal>().unwrap()).unwrap();
+    Instrument {
+        id: InstrumentId::new(id),
+        symbol: Symbol::new(symbol).unwrap(),
+        tick: increment(tick),
+        lot: increment(lot),
+        min_quantity: Quantity::new(1).unwrap(),
+        max_quantity: Quantity::new(1_000_000_000_000).unwrap(),
+        min_notional: (id == 1).then(|| Notional::new(123_456_789)),
+        price_band: PriceBand::from_basis_points(u64::from(id) * 125),
+        binance_symbol: None,
+    }
+}
+
+impl Market {
+    pub fn new(instrument: Instrument) -> Self {
+        Self {
+            instrument: Arc::new(instrument),
+            sequence: Sequence::ZERO,
+            halted: false,
+            orders: BTreeMap::new(),
+            events: Vec::new(),
+            trades: Vec::new(),
+            now: Timestamp::from_microseconds(1_769_860_799_999_990),
+            open: Vec::new(),
+            touched: Vec::new(),
+        }
+    }
+
+    /// The orders that the database must hold.
+    pub fn shown(&self) -> impl Iterator<Item = &Order> {
+        self.orders
+            .values()
+            .filter(|order| !is_mirror(order) || order.trade_count > 0)
+    }
+
+    /// Lets something happen.
+    pub fn happen(&mut self, random: &mut Random) -> Record {
+        self.sequence = self.sequence.next();
+        self.now = Timestamp::from_microseconds(self.now.microseconds() + random.below(1_000_000));
+        self.touched.clear();
+        let first_trade = self.next_trade();
+        let mut events = Vec::new();
+        let command = match random.below(20) {
+            0..=9 => self.place(random, &mut events),
+            10 | 11 => self.cancel(random, &mut events),
+            12 | 13 => self.amend(random, &mut events),
+            14 | 15 => self.mirror(random, &mut events),
+            16 | 17 => self.tape(random, &mut events),
+            18 => self.mass_cancel(random, &mut events),
+            _ => self.operate(random, &mut events),
+        };
+        for placed in self.touched.drain(..) {
+            let order = &self.orders[&placed];
+            if !is_mirror(order) || order.trade_count > 0 {
+                self.events.push(order.clone());
+            }
+        }
+        let orders = &self.orders;
+        self.open.retain(|placed| orders[placed].is_open());
+        Record {
+            instrument: self.instrument.id,
+            sequence: self.sequence,
+            timestamp: self.now,
+            first_trade,
+            command,
+            events,
+        }
+    }
+
+    fn place(&mut self, random: &mut Random, events: &mut Vec<Event>) -> Command {
+        let id = OrderId::new(&format!("order-{}", random.below(400))).unwrap();
+        let limit = OrderKind::Limit {
+            price: price(random),
+            time_in_force: random.of(&[
+                TimeInForce::Gtc,
+                TimeInForce::Ioc,
+                TimeInForce::Fok,
+                TimeInForce::PostOnly,
+            ]),
+        };
+        let new = NewOrder {
+            id: if random.below(2) == 0 {
+                ChosenId::Client(id)
+            } else {
+                ChosenId::Exchange(id)
+            },
+            client: client(random),
+            idempotency_key: (random.below(3) == 0)
+                .then(|| IdempotencyKey::new(&format!("k'\"\\{}", random.below(99))).unwrap()),
+            side: random.of(&[Side::Buy, Side::Sell]),
+            kind: random.of(&[limit, limit, OrderKind::Market]),
+            quantity: quantity(random),
+            self_trade_prevention: random.of(&[
+                SelfTradePrevention::None,
+                SelfTradePrevention::CancelTaker,
+                SelfTradePrevention::CancelMaker,
+                SelfTradePrevention::CancelBoth,
+            ]),
+        };
+        let placed = OrderRef::single(self.sequence);
+        let mut order = self.fresh(
+            new.id.id().clone(),
+            new.client.clone(),
+            placed,
+            (new.side, new.kind, new.quantity),
+        );
+        order.idempotency_key = new.idempotency_key.clone();
+        order.self_trade_prevention = new.self_trade_prevention;
+        self.orders.insert(placed, order);
+        self.touched.push(placed);
+        if random.below(8) == 0 {
+            let rejection = random.of(&[
+                Rejection::InstrumentHalted,
+                Rejection::TooManyOpenOrders,
+                Rejection::PriceOutsideBand,
+                Rejection::PostOnlyWouldCross,
+                Rejection::FokNotFillable,
+                Rejection::NoLiquidity,
+            ]);
+            self.orders.get_mut(&placed).unwrap().state = OrderState::Rejected(rejection);
+            events.push(Event::Rejected(rejection));
+        } else {
+            self.trade(placed, random, events);
+            self.rest_or_cancel(placed, new.kind == OrderKind::Market, random, events);
+        }
+        Command::Place(new)
+    }
+
+    fn tape(&mut self, random: &mut Random, events: &mut Vec<Event>) -> Command {
+        let first = self.sequence.get() * 10;
+        let tape = Tape {
+            source: FeedSource::Binance,
+            symbol: "BTCUSDT".to_owned(),
+            first_trade_id: first,
+            last_trade_id: first + random.below(2),
+            side: random.of(&[Side::Buy, Side::Sell]),
+            quantity: quantity(random),
+        };
+        let id = OrderId::tape(&tape.symbol, tape.first_trade_id, tape.last_trade_id);
+        let placed = OrderRef::single(self.sequence);
+        let terms = (tape.side, OrderKind::Market, tape.quantity);
+        let order = self.fresh(id, ClientId::binance_trades(), placed, terms);
+        self.orders.insert(placed, order);
+        self.touched.push(placed);
+        self.trade(placed, random, events);
+        self.rest_or_cancel(placed, true, random, events);
+        Command::Tape(tape)
+    }
+
+    fn cancel(&mut self, random: &mut Random, events: &mut Vec<Event>) -> Command {
+        let clients: Vec<_> = self.resting(|order| !is_mirror(order));
+        let order_id = if clients.is_empty() {
+            OrderId::new("none").unwrap()
+        } else {
+            let placed = random.of(&clients);
+            self.cancel_order(placed, CancelReason::Requested, events);
+            self.orders[&placed].id.clone()
+        };
+        Command::Cancel(Cancel {
+            order_id,
+            requester: Requester::Anyone,
+        })
+    }
+
+    fn amend(&mut self, random: &mut Random, events: &mut Vec<Event>) -> Command {
+        let clients: Vec<_> = self.resting(|order| !is_mirror(order));
+        if clients.is_empty() {
+            return Command::Resume;
+        }
+        let order = random.of(&clients);
+        let price = price(random);
+        let now = self.now;
+        let sequence = self.sequence;
+        let amended = self.orders.get_mut(&order).unwrap();
+        let total = amended.filled_quantity.lots() + 1 + random.below(1_000);
+        let quantity = Quantity::new(total).unwrap();
+        let OrderKind::Limit { time_in_force, .. } = amended.kind else {
+            unreachable!("only limit orders rest");
+        };
+        amended.kind = OrderKind::Limit {
+            price,
+            time_in_force,
+        };
+        amended.quantity = quantity;
+        amended.updated = sequence;
+        amended.updated_at = now;
+        self.touched.push(order);
+        let priority = random.of(&[Priority::Kept, Priority::Lost]);
+        events.push(Event::Amended {
+            order,
+            price,
+            quantity,
+            priority,
+        });
+        if priority == Priority::Lost {
+            self.trade(order, random, events);
+            self.rest_or_cancel(order, false, random, events);
+        }
+        Command::Amend(Amend {
+            order_id: self.orders[&order].id.clone(),
+            requester: Requester::Anyone,
+            change: OrderChange::PriceAndQuantity(price, quantity),
+        })
+    }
+
+    fn mirror(&mut self, random: &mut Random, events: &mut Vec<Event>) -> Command {
+        for order in self.resting(is_mirror) {
+            let now = self.now;
+            match random.below(4) {
+                0 => self.cancel_order(order, CancelReason::Mirror, events),
+                1 if self.orders[&order].remaining_quantity().lots() > 1 => {
+                    let reduced = self.orders.get_mut(&order).unwrap();
+                    let quantity = Quantity::new(reduced.quantity.lots() - 1).unwrap();
+                    reduced.quantity = quantity;
+                    reduced.updated = self.sequence;
+                    reduced.updated_at = now;
+                    self.touched.push(order);
+                    events.push(Event::MirrorReduced { order, quantity });
+                }
+                _ => {}
+            }
+        }
+        for index in 1..=random.below(6) as u32 {
+            let placed = OrderRef {
+                sequence: self.sequence,
+                index,
+            };
+            let (side, price) = (random.of(&[Side::Buy, Side::Sell]), price(random));
+            let quantity = quantity(random);
+            let kind = OrderKind::Limit {
+                price,
+                time_in_force: TimeInForce::Gtc,
+            };
+            let id = OrderId::mirror(placed);
+            let order = self.fresh(
+                id,
+                ClientId::binance_depth(),
+                placed,
+                (side, kind, quantity),
+            );
+            self.orders.insert(placed, order);
+            events.push(Event::MirrorAdded {
+                index,
+                side,
+                price,
+                quantity,
+            });
+            self.trade(placed, random, events);
+            if self.orders[&placed].is_open() {
+                self.open.push(placed);
+            }
+        }
+        Command::Mirror(MirrorUpdate {
+            source: FeedSource::Binance,
+            snapshot_id: 1,
+            update_id: self.sequence.get(),
+            scope: MirrorScope::Changes,
+            levels: Vec::new(),
+        })
+    }
+
+    fn mass_cancel(&mut self, random: &mut Random, events: &mut Vec<Event>) -> Command {
+        let client = client(random);
+        for order in self.resting(|order| order.client == client) {
+            self.cancel_order(order, CancelReason::MassCancel, events);
+        }
+        Command::MassCancel(MassCancel {
+            client,
+            side: None,
+            reason: CancelReason::MassCancel,
+        })
+    }
+
+    fn operate(&mut self, random: &mut Random, events: &mut Vec<Event>) -> Command {
+        match random.below(3) {
+            0 => {
+                self.halted = false;
+                Command::Resume
+            }
+            choice => {
+                for order in self.resting(is_mirror) {
+                    self.cancel_order(order, CancelReason::Mirror, events);
+                }
+                if choice == 1 {
+                    self.halted = true;
+                    Command::Halt
+                } else {
+                    Command::WithdrawMirror
+                }
+            }
+        }
+    }
+
+    /// Lets an order trade with a few of the other side.
+    fn trade(&mut self, taker: OrderRef, random: &mut Random, events: &mut Vec<Event>) {
+        let (taker_side, of_mirror) = {
+            let order = &self.orders[&taker];
+            (order.side, is_mirror(order))
+        };
+        for _ in 0..random.below(4) {
+            let makers: Vec<_> =
+                self.resting(|order| order.side != taker_side && !(of_mirror && is_mirror(order)));
+            let left = self.orders[&taker].remaining_quantity().lots();
+            if makers.is_empty() || left == 0 {
+                return;
+            }
+            let maker = random.of(&makers);
+            let before = self.orders[&maker].clone();
+            let most = left.min(before.remaining_quantity().lots());
+            let lots = random.of(&[most, 1 + random.below(most)]);
+            let quantity = Quantity::new(lots).unwrap();
+            let price = before.kind.price().unwrap();
+            self.fill(taker, price, quantity);
+            self.fill(maker, price, quantity);
+            let (buy, sell) = match taker_side {
+                Side::Buy => (taker, maker),
+                Side::Sell => (maker, taker),
+            };
+            self.trades.push(Trade {
+                number: self.next_trade(),
+                buy: self.party(buy),
+                sell: self.party(sell),
+                price,
+                quantity,
+                taker_side,
+                sequence: self.sequence,
+                timestamp: self.now,
+            });
+            events.push(Event::Traded {
+                maker: maker_of(&before),
+                price,
+                quantity,
+            });
+        }
+    }
+
+    fn fill(&mut self, placed: OrderRef, price: Price, quantity: Quantity) {
+        let order = self.orders.get_mut(&placed).unwrap();
+        order.filled_quantity =
+            Quantity::new(order.filled_quantity.lots() + quantity.lots()).unwrap();
+        order.filled_notional += price * quantity;
+        order.trade_count += 1;
+        order.updated = self.sequence;
+        order.updated_at = self.now;
+        if order.remaining_quantity().is_zero() {
+            order.state = OrderState::Filled;
+        }
+        if !self.touched.contains(&placed) {
+            self.touched.push(placed);
+        }
+    }
+
+    fn rest_or_cancel(
+        &mut self,
+        placed: OrderRef,
+        never_rests: bool,
+        random: &mut Random,
+        events: &mut Vec<Event>,
+    ) {
+        if !self.orders[&placed].is_open() {
+            return;
+        }
+        if never_rests {
+            self.cancel_order(placed, CancelReason::BookExhausted, events);
+        } else if random.below(6) == 0 {
+            self.cancel_order(placed, CancelReason::SelfTrade, events);
+        } else if !self.open.contains(&placed) {
+            self.open.push(placed);
+        }
+    }
+
+    fn cancel_order(&mut self, placed: OrderRef, reason: CancelReason, events: &mut Vec<Event>) {
+        let order = self.orders.get_mut(&placed).unwrap();
+        order.state = OrderState::Cancelled(reason);
+        order.updated = self.sequence;
+        order.updated_at = self.now;
+        if !self.touched.contains(&placed) {
+            self.touched.push(placed);
+        }
+        events.push(Event::Cancelled {
+            order: placed,
+            reason,
+        });
+    }
+
+    fn resting(&self, of: impl Fn(&Order) -> bool) -> Vec<OrderRef> {
+        let open = self.open.iter().copied();
+        open.filter(|placed| {
+            let order = &self.orders[placed];
+            order.is_open() && of(order)
+        })
+        .collect()
+    }
+
+    fn next_trade(&self) -> TradeNumber {
+        TradeNumber::new(self.trades.len() as u64 + 1)
+    }
+
+    fn party(&self, placed: OrderRef) -> TradeParty {
+        let order = &self.orders[&placed];
+        TradeParty {
+            order_id: order.id.clone(),
+            placed,
+            client: order.client.clone(),
+        }
+    }
+
+    fn fresh(
+        &self,
+        id: OrderId,
+        client: ClientId,
+        placed: OrderRef,
+        (side, kind, quantity): (Side, OrderKind, Quantity),
+    ) -> Order {
+        Order {
+            id,
+            client,
+            idempotency_key: None,
+            side,
+            kind,
+            quantity,
+            self_trade_prevention: SelfTradePrevention::None,
+            state: OrderState::Resting,
+            filled_quantity: Quantity::ZERO,
+            filled_notional: Notional::ZERO,
+            trade_count: 0,
+            placed,
+            updated: self.sequence,
+            created_at: self.now,
+            updated_at: self.now,
+        }
+    }
+}
+
+fn maker_of(order: &Order) -> Maker {
+    if !is_mirror(order) {
+        return Maker::Client(order.placed);
+    }
+    Maker::Mirror(MirrorMaker {
+        order: order.placed,
+        quantity: order.quantity,
+        filled_quantity: order.filled_quantity,
+        filled_notional: order.filled_notional,
+        trade_count: order.trade_count,
+        created_at: order.created_at,
+    })
+}
+
+fn is_mirror(order: &Order) -> bool {
+    order.placed.index > 0
+}
+
+fn client(random: &mut Random) -> ClientId {
+    ClientId::new(&format!("client-{}", random.below(5))).unwrap()
+}
+
+fn price(random: &mut Random) -> Price {
+    let around = 7_015_000 + random.below(2_000);
+    Price::new(random.of(&[around, around, 1, 1_000_000_000_000])).unwrap()
+}
+
+fn quantity(random: &mut Random) -> Quantity {
+    let some = 1 + random.below(100);
+    Quantity::new(random.of(&[some, some, some, 1_000_000_000_000])).unwrap()
+}
