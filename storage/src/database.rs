@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteAutoVacuum, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    ConnectOptions, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnAcquireErr, ConnectOptions, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 use thiserror::Error;
@@ -26,7 +26,7 @@ use crate::migration::Migrator;
 const READERS_MAX: u32 = 8;
 
 /// How long a statement may wait for a connection, and a connection for its making.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long a SQLite statement waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -104,8 +104,8 @@ pub enum DatabaseError {
         /// What it said.
         source: DbErr,
     },
-    /// It did not answer in time: a later try may do.
-    #[error("{doing}: no answer within {} s", .after.as_secs())]
+    /// It could not be reached or did not answer in time: a later try may do.
+    #[error("{doing}: no connection or no answer within {} s", .after.as_secs())]
     TimedOut {
         /// What was being done.
         doing: &'static str,
@@ -116,7 +116,14 @@ pub enum DatabaseError {
 
 impl DatabaseError {
     pub(crate) fn failed(doing: &'static str) -> impl FnOnce(DbErr) -> Self {
-        move |source| Self::Failed { doing, source }
+        move |source| {
+            if matches!(source, DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)) {
+                let after = CONNECT_TIMEOUT;
+                Self::TimedOut { doing, after }
+            } else {
+                Self::Failed { doing, source }
+            }
+        }
     }
 }
 

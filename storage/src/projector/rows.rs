@@ -36,18 +36,17 @@ pub(super) async fn write<E: EntityTrait>(
     rows: &[E::Model],
     existing: Existing,
 ) -> Result<(), DbErr> {
-    match transaction.get_database_backend() {
-        DbBackend::Sqlite => write_listed::<E>(transaction, rows, existing).await,
-        backend => {
-            for rows in rows.chunks(POSTGRES_ROWS_MAX) {
-                let values = E::Column::iter().map(|column| array::<E>(column, rows));
-                let sql = columns_sql::<E>(existing);
-                let statement = Statement::from_sql_and_values(backend, sql, values);
-                transaction.execute_raw(statement).await?;
-            }
-            Ok(())
-        }
+    let backend = transaction.get_database_backend();
+    if backend == DbBackend::Sqlite {
+        return write_listed::<E>(transaction, rows, existing).await;
     }
+    for rows in rows.chunks(POSTGRES_ROWS_MAX) {
+        let values = E::Column::iter().map(|column| array::<E>(column, rows));
+        let sql = columns_sql::<E>(existing);
+        let statement = Statement::from_sql_and_values(backend, sql, values);
+        transaction.execute_raw(statement).await?;
+    }
+    Ok(())
 }
 
 async fn write_listed<E: EntityTrait>(
@@ -71,11 +70,35 @@ async fn write_listed<E: EntityTrait>(
 
 /// Times are RFC 3339 text on SQLite, all of one length so that text sorts as time does.
 fn sqlite_value(value: Value) -> Value {
-    match value {
-        Value::ChronoDateTimeUtc(time) => {
-            Value::String(time.map(|time| Moment::from(time).rfc3339()))
+    if let Value::ChronoDateTimeUtc(time) = value {
+        Value::String(time.map(|time| Moment::from(time).rfc3339()))
+    } else {
+        value
+    }
+}
+
+/// What our columns can be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Integer,
+    Decimal,
+    Time,
+}
+
+impl Kind {
+    fn of(column: impl ColumnTrait) -> Self {
+        let definition = column.def();
+        let column_type = definition.get_column_type();
+        if matches!(column_type, ColumnType::BigInteger) {
+            Self::Integer
+        } else if matches!(column_type, ColumnType::Decimal(_)) {
+            Self::Decimal
+        } else if matches!(column_type, ColumnType::TimestampWithTimeZone) {
+            Self::Time
+        } else {
+            Self::Text
         }
-        other => other,
     }
 }
 
@@ -107,11 +130,11 @@ fn columns_sql<E: EntityTrait>(existing: Existing) -> String {
         } else {
             format!("\"{name}\"")
         };
-        let (array, cast) = match column.def().get_column_type() {
-            ColumnType::BigInteger => ("bigint[]", ""),
-            ColumnType::Decimal(_) => ("text[]", "::numeric"),
-            ColumnType::TimestampWithTimeZone => ("timestamptz[]", ""),
-            _ => ("text[]", ""),
+        let (array, cast) = match Kind::of(column) {
+            Kind::Text => ("text[]", ""),
+            Kind::Integer => ("bigint[]", ""),
+            Kind::Decimal => ("text[]", "::numeric"),
+            Kind::Time => ("timestamptz[]", ""),
         };
         let first = if index == 0 { " SELECT " } else { ", " };
         let _ = write!(sql, "{first}{selected}{cast}");
@@ -156,16 +179,20 @@ fn conflict_sql<E: EntityTrait>(sql: &mut String, existing: Existing) {
 
 /// One column of all rows as one array without nulls.
 fn array<E: EntityTrait>(column: E::Column, rows: &[E::Model]) -> Value {
-    let array_type = match column.def().get_column_type() {
-        ColumnType::BigInteger => ArrayType::BigInt,
-        ColumnType::TimestampWithTimeZone => ArrayType::ChronoDateTimeUtc,
-        _ => ArrayType::String,
+    let array_type = match Kind::of(column) {
+        Kind::Text | Kind::Decimal => ArrayType::String,
+        Kind::Integer => ArrayType::BigInt,
+        Kind::Time => ArrayType::ChronoDateTimeUtc,
     };
     let values = rows
         .iter()
-        .map(|row| match row.get(column) {
-            Value::String(None) => Value::String(Some(String::new())),
-            other => other,
+        .map(|row| {
+            let value = row.get(column);
+            if matches!(value, Value::String(None)) {
+                Value::String(Some(String::new()))
+            } else {
+                value
+            }
         })
         .collect();
     Value::Array(array_type, Some(Box::new(values)))

@@ -22,7 +22,7 @@ use shardbook_engine::order::{
     TimeInForce, Trade, TradeParty,
 };
 use shardbook_engine::price::Price;
-use shardbook_engine::quantity::{Notional, Quantity};
+use shardbook_engine::quantity::{LOTS_MAX, Notional, Quantity};
 use shardbook_engine::record::Record;
 use shardbook_engine::side::Side;
 use shardbook_engine::time::Timestamp;
@@ -238,6 +238,7 @@ impl Market {
     fn amend(&mut self, random: &mut Random, events: &mut Vec<Event>) -> Command {
         let clients: Vec<_> = self.resting(|order| !is_mirror(order));
         if clients.is_empty() {
+            self.halted = false;
             return Command::Resume;
         }
         let order = random.of(&clients);
@@ -246,7 +247,7 @@ impl Market {
         let sequence = self.sequence;
         let amended = self.orders.get_mut(&order).unwrap();
         let total = amended.filled_quantity.lots() + 1 + random.below(1_000);
-        let quantity = Quantity::new(total).unwrap();
+        let quantity = Quantity::new(total.min(LOTS_MAX)).unwrap();
         let OrderKind::Limit { time_in_force, .. } = amended.kind else {
             unreachable!("only limit orders rest");
         };
@@ -380,7 +381,8 @@ impl Market {
             let maker = random.of(&makers);
             let before = self.orders[&maker].clone();
             let most = left.min(before.remaining_quantity().lots());
-            let lots = random.of(&[most, 1 + random.below(most)]);
+            let some = 1 + random.below(most);
+            let lots = random.of(&[most, some]);
             let quantity = Quantity::new(lots).unwrap();
             let price = before.kind.price().unwrap();
             self.fill(taker, price, quantity);
