@@ -30,9 +30,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use futures::future::select_all;
+use shardbook_engine::exchange::PartitionLog;
 use shardbook_engine::id::InstrumentId;
 use shardbook_engine::instrument::Instrument;
-use shardbook_engine::journal::{Durable, JournalSource, Position};
+use shardbook_engine::journal::{Durable, Position};
 use shardbook_engine::partition::PartitionId;
 use shardbook_engine::partition::reader::RecordReader;
 use shardbook_engine::record::Record;
@@ -52,17 +53,6 @@ use crate::retry::Retry;
 /// How long the projector goes on catching up once it has been told to stop. What is left over
 /// is projected after the next start.
 const CATCH_UP_AT_STOP: Duration = Duration::from_secs(10);
-
-/// One partition's journal, to be projected.
-#[derive(Clone)]
-pub struct ProjectedLog {
-    /// Which partition.
-    pub id: PartitionId,
-    /// Its journal.
-    pub source: Arc<dyn JournalSource>,
-    /// The newest flushed position, as it moves.
-    pub head: watch::Receiver<Position>,
-}
 
 /// How much the projector takes at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +88,7 @@ pub struct ProjectorSetup {
     /// Whose orders they are.
     pub exchange: Uuid,
     /// The partitions.
-    pub logs: Vec<ProjectedLog>,
+    pub logs: Vec<PartitionLog>,
     /// What they hold.
     pub instruments: Arc<dyn Instruments>,
     /// How much at once.
@@ -108,7 +98,7 @@ pub struct ProjectorSetup {
 /// Writes the journals' records into the database.
 pub struct Projector {
     store: Store,
-    logs: Vec<ProjectedLog>,
+    logs: Vec<PartitionLog>,
     instruments: Arc<dyn Instruments>,
     limits: ProjectorLimits,
     known: HashMap<InstrumentId, Arc<Instrument>>,
@@ -399,7 +389,7 @@ fn learn(
 }
 
 /// Waits for `pause`, then until a journal holds more than when its head was last marked.
-fn more(logs: &[ProjectedLog], pause: Duration) -> impl Future<Output = ()> + Send + use<> {
+fn more(logs: &[PartitionLog], pause: Duration) -> impl Future<Output = ()> + Send + use<> {
     let mut heads: Vec<_> = logs.iter().map(|log| log.head.clone()).collect();
     async move {
         sleep(pause).await;

@@ -417,3 +417,67 @@ fn unknown(column: &'static str, word: &str) -> RowError {
 fn id_error(column: &'static str) -> impl Fn(IdError) -> RowError {
     move |source| RowError::Id { column, source }
 }
+
+#[cfg(test)]
+mod tests {
+    use rust_decimal::Decimal;
+    use shardbook_engine::id::{InstrumentId, Symbol};
+    use shardbook_engine::instrument::{Increment, Instrument};
+    use shardbook_engine::quantity::{LOTS_MAX, Notional, Quantity};
+
+    use super::average_price;
+
+    fn instrument(tick: &str, lot: &str) -> Instrument {
+        let increment = |step: &str| Increment::new(step.parse::<Decimal>().unwrap()).unwrap();
+        Instrument {
+            id: InstrumentId::new(0),
+            symbol: Symbol::new("BTC-USD").unwrap(),
+            tick: increment(tick),
+            lot: increment(lot),
+            min_quantity: Quantity::new(1).unwrap(),
+            max_quantity: Quantity::new(LOTS_MAX).unwrap(),
+            min_notional: None,
+            price_band: None,
+            binance_symbol: None,
+        }
+    }
+
+    #[test]
+    fn an_average_is_rounded_half_to_even_four_digits_below_the_tick() {
+        for (tick, notional, lots, average) in [
+            ("0.01", 7_015_000, 1, "70150.000000"),
+            ("0.01", 2, 3, "0.006667"),
+            ("0.01", 1, 3, "0.003333"),
+            // Exactly between two: 0.0000005 goes down to the even 0, 0.0000015 up to the even 2.
+            ("0.01", 1, 20_000, "0.000000"),
+            ("0.01", 3, 20_000, "0.000002"),
+            ("0.25", 5, 4, "0.312500"),
+            ("5", 1, 3, "1.6667"),
+        ] {
+            let quantity = Quantity::new(lots).unwrap();
+            let instrument = instrument(tick, "0.00001");
+            let found = average_price(&instrument, Notional::new(notional), quantity).unwrap();
+            assert_eq!(
+                found.unwrap().to_string(),
+                average,
+                "{notional} / {lots} of {tick}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_has_no_average() {
+        let instrument = instrument("0.01", "0.00001");
+        let found = average_price(&instrument, Notional::ZERO, Quantity::ZERO);
+        assert_eq!(found, Ok(None));
+    }
+
+    #[test]
+    fn the_largest_average_there_can_be_fits() {
+        let instrument = instrument("0.01", "0.00001");
+        let most = 1_000_000_000_000;
+        let quantity = Quantity::new(LOTS_MAX).unwrap();
+        let found = average_price(&instrument, Notional::new(most * most), quantity).unwrap();
+        assert_eq!(found.unwrap().to_string(), "10000000000.000000");
+    }
+}

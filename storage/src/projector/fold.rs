@@ -4,9 +4,6 @@
 //! hand; [`needed`] says which. Mirror orders appear only once they trade: a maker's row comes
 //! with its trade, and a change to one that is not at hand is a change to one that never traded.
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 

@@ -8,6 +8,7 @@ use shardbook_engine::id::{InstrumentId, Sequence};
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::journal::Position;
 use shardbook_engine::partition::PartitionId;
+use shardbook_engine::router::Router;
 use shardbook_engine::time::Timestamp;
 use tokio::sync::watch;
 
@@ -15,6 +16,18 @@ use tokio::sync::watch;
 pub trait Instruments: Send + Sync {
     /// Every instrument with the sequence of its last durable record.
     fn heads(&self) -> Vec<(Arc<Instrument>, Sequence)>;
+}
+
+impl Instruments for Router {
+    fn heads(&self) -> Vec<(Arc<Instrument>, Sequence)> {
+        self.instruments()
+            .into_iter()
+            .map(|handle| {
+                let sequence = handle.market_data().read().sequence();
+                (Arc::clone(handle.instrument()), sequence)
+            })
+            .collect()
+    }
 }
 
 /// Whether the database can be written to.

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use shardbook_engine::exchange::PartitionLog;
 use shardbook_engine::journal::{
     JournalError, JournalReader, JournalSource, Part, Position, PositionRange, ReadFrame,
 };
 use shardbook_engine::partition::PartitionId;
 use shardbook_engine::record::{Record, begin_payload};
-use shardbook_storage::projector::ProjectedLog;
 use tokio::sync::watch;
 
 /// Frames in memory.
@@ -65,8 +65,8 @@ impl MemoryJournal {
     }
 
     /// What the projector is given of it.
-    pub fn log(&self, id: u32) -> ProjectedLog {
-        ProjectedLog {
+    pub fn log(&self, id: u32) -> PartitionLog {
+        PartitionLog {
             id: PartitionId::new(id),
             source: Arc::new(MemorySource(Arc::clone(&self.frames))),
             head: self.head.subscribe(),
