@@ -20,4 +20,5 @@ pub mod request;
 pub mod schema;
 pub mod server;
 pub mod service;
+pub mod stream;
 pub mod trading;
