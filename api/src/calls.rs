@@ -8,13 +8,16 @@ use poem_openapi::Tags;
 
 /// How the calls are grouped.
 #[derive(Tags)]
-enum Tag {
+pub(crate) enum Tag {
     /// Placing, reading and changing orders.
     #[oai(rename = "Orders")]
     Orders,
     /// What can be traded, and what is offered and traded.
     #[oai(rename = "Market data")]
     MarketData,
+    /// What happens, as it happens.
+    #[oai(rename = "Streams")]
+    Streams,
     /// How the exchange is doing.
     #[oai(rename = "Operations")]
     Operations,

@@ -11,6 +11,7 @@ pub mod health;
 pub mod instrument;
 pub mod order;
 pub mod problem;
+pub mod stream;
 pub mod text;
 pub mod word;
 

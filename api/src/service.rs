@@ -13,9 +13,10 @@ use crate::calls::operations::Operations;
 use crate::calls::orders::Orders;
 use crate::edge::{Edge, Methods};
 use crate::guard::Guard;
+use crate::stream::sse::EventCalls;
 
 /// The documented calls.
-pub type Calls = (Orders, MarketDataCalls, Operations);
+pub type Calls = (Orders, MarketDataCalls, EventCalls, Operations);
 
 const DESCRIPTION: &str = "\
 A multi-instrument exchange: orders are matched in price-time priority by the one owner of their \

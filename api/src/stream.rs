@@ -10,6 +10,7 @@ pub mod channel;
 pub mod hub;
 mod message;
 pub mod ring;
+pub mod sse;
 pub mod subscription;
 
 pub use self::channel::{Channel, ChannelSet};

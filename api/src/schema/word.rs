@@ -8,6 +8,9 @@ use shardbook_engine::order::{
 };
 use shardbook_engine::side::Side;
 
+use crate::schema::stream::MessageType;
+use crate::stream::channel::Channel;
+
 /// Something that is written as one of a few words.
 pub trait Worded: Copy + Sized + 'static {
     /// Each value with its word.
@@ -111,6 +114,22 @@ worded!(
     Reason::PriceOutsideBand => "price_outside_band",
     Reason::TooManyOpenOrders => "too_many_open_orders",
     Reason::InstrumentHalted => "instrument_halted",
+);
+
+worded!(
+    Channel, "Channel",
+    Channel::Trades => "trades",
+    Channel::OrderbookDeltas => "orderbook_deltas",
+    Channel::Orders => "orders",
+);
+
+worded!(
+    MessageType, "MessageType",
+    MessageType::Trade => "trade",
+    MessageType::OrderbookSnapshot => "orderbook_snapshot",
+    MessageType::OrderbookDelta => "orderbook_delta",
+    MessageType::Order => "order",
+    MessageType::Gap => "gap",
 );
 
 worded!(

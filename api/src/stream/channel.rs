@@ -19,22 +19,6 @@ impl Channel {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Trades, Self::OrderbookDeltas, Self::Orders];
 
-    /// Its name on the wire.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Trades => "trades",
-            Self::OrderbookDeltas => "orderbook_deltas",
-            Self::Orders => "orders",
-        }
-    }
-
-    /// The channel of this name.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|channel| channel.word() == word)
-    }
-
     /// The channel that carries this kind of change.
     #[must_use]
     pub const fn of(change: &ChangeKind) -> Self {

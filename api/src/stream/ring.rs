@@ -12,8 +12,9 @@ use shardbook_engine::id::Sequence;
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::market_data::{Change, ChangeId, ChangeKind};
 
+use crate::schema::stream::MessageType;
 use crate::stream::channel::{Channel, Counts};
-use crate::stream::message::{EventName, sse_event, text_of_change};
+use crate::stream::message::{sse_event, text_of_change};
 
 /// One change, shared by all who read it.
 #[derive(Debug)]
@@ -50,8 +51,8 @@ impl Event {
     #[must_use]
     pub fn sse(&self, instrument: &Instrument) -> &Bytes {
         self.sse.get_or_init(|| {
-            let name = EventName::of(&self.kind);
-            sse_event(name, Some(self.id), self.text(instrument))
+            let r#type = MessageType::of(&self.kind);
+            sse_event(r#type, Some(self.id), self.text(instrument))
         })
     }
 }

@@ -32,9 +32,10 @@ use shardbook_engine::quantity::Volume;
 use shardbook_engine::router::InstrumentHandle;
 use shardbook_engine::time::Timestamp;
 
+use crate::schema::stream::{DeltaMessage, GapMessage, MessageType, SnapshotMessage};
 use crate::stream::channel::{Channel, ChannelSet, Counts, SharedChannels};
 use crate::stream::hub::{StreamHub, Subscriber};
-use crate::stream::message::{EventName, sse_event, text_of_delta, text_of_gap, text_of_snapshot};
+use crate::stream::message::{sse_event, text};
 use crate::stream::ring::{Cursor, Event, Place, Reading, Ring};
 
 /// Most events read at one go: enough to make a flush worth its while, few enough to be written
@@ -100,11 +101,23 @@ pub enum OwnName {
     Snapshot,
     /// Several deltas as one.
     Delta,
-    /// Something was missed.
-    Gap,
+    /// Something of this channel was missed.
+    Gap(Channel),
 }
 
 impl Frame {
+    /// The channel that it belongs to.
+    #[must_use]
+    pub fn channel(&self) -> Channel {
+        match self {
+            Self::Event { event, .. } => Channel::of(event.kind()),
+            Self::Own { name, .. } => match name {
+                OwnName::Snapshot | OwnName::Delta => Channel::OrderbookDeltas,
+                OwnName::Gap(channel) => *channel,
+            },
+        }
+    }
+
     /// Its JSON text.
     #[must_use]
     pub fn text(&self, instrument: &Instrument) -> Utf8Bytes {
@@ -125,14 +138,14 @@ impl Frame {
             Self::Event {
                 event,
                 resume: Resume::NotHere,
-            } => sse_event(EventName::of(event.kind()), None, event.text(instrument)),
+            } => sse_event(MessageType::of(event.kind()), None, event.text(instrument)),
             Self::Own { name, id, text } => {
-                let name = match name {
-                    OwnName::Snapshot => EventName::OrderbookSnapshot,
-                    OwnName::Delta => EventName::OrderbookDelta,
-                    OwnName::Gap => EventName::Gap,
+                let r#type = match name {
+                    OwnName::Snapshot => MessageType::OrderbookSnapshot,
+                    OwnName::Delta => MessageType::OrderbookDelta,
+                    OwnName::Gap(_) => MessageType::Gap,
                 };
-                sse_event(name, *id, text)
+                sse_event(r#type, *id, text)
             }
         }
     }
@@ -394,7 +407,7 @@ impl Subscription {
         self.waiting.push(Frame::Own {
             name: OwnName::Snapshot,
             id: Some(image.newest_change),
-            text: text_of_snapshot(image, self.source.instrument()),
+            text: text(&SnapshotMessage::new(image, self.source.instrument())),
         });
         self.last_snapshot = Some(now);
         self.last_delta_sent = Some(now);
@@ -429,9 +442,9 @@ impl Subscription {
     fn tell_gap(&mut self, channel: Channel, missed: Option<u64>) {
         self.subscriber.count_gap();
         self.waiting.push(Frame::Own {
-            name: OwnName::Gap,
+            name: OwnName::Gap(channel),
             id: None,
-            text: text_of_gap(channel, missed, self.source.instrument()),
+            text: text(&GapMessage::new(channel, missed, self.source.instrument())),
         });
     }
 
@@ -447,7 +460,11 @@ impl Subscription {
             name: OwnName::Delta,
             // What came in between has been sent: no place is behind all of it.
             id: None,
-            text: text_of_delta(id.sequence, &delta, self.source.instrument()),
+            text: text(&DeltaMessage::new(
+                id.sequence,
+                &delta,
+                self.source.instrument(),
+            )),
         });
         self.last_delta_sent = Some(now);
     }

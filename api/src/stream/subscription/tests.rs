@@ -300,7 +300,7 @@ impl Client {
     fn assert_has_the_book_of(&self, fake: &Fake) {
         let image = fake.image();
         let mut expected = Self::default();
-        let text = text_of_snapshot(&image, &fake.instrument);
+        let text = text(&SnapshotMessage::new(&image, &fake.instrument));
         expected.follow(&serde_json::from_str(&text).unwrap());
         assert_eq!(self.sequence, Some(image.sequence.get()));
         assert_eq!((&self.bids, &self.asks), (&expected.bids, &expected.asks));
