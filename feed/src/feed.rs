@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use shardbook_engine::command::{Command, FeedSource};
 use shardbook_engine::instrument::Instrument;
+use shardbook_engine::responder::CallError;
 use shardbook_engine::time::{Clock, SystemClock};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
@@ -19,12 +20,15 @@ use crate::recording;
 use crate::rest::{self, RestClient, RestError};
 use crate::retry::Retry;
 use crate::simulated::SimulatedMarket;
-use crate::sink::{DeliveryError, Sink};
+use crate::sink::Sink;
 use crate::source::{SIGNALS_MAX, Source};
 use crate::status::{FeedState, FeedStatus};
 
 /// How often the exchange is asked to withdraw a mirror before the start is given up.
 const WITHDRAW_ATTEMPTS: usize = 10;
+
+/// How long a stopping feed waits for answers.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the feed is to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,7 +76,7 @@ pub enum StartError {
     Rest(#[from] RestError),
     /// The exchange did not withdraw what an earlier feed mirrored.
     #[error("the exchange does not withdraw an earlier feed's mirror: {0}")]
-    NotWithdrawn(DeliveryError),
+    NotWithdrawn(CallError),
 }
 
 /// A running feed. It goes on by itself until it is stopped or dropped.
@@ -132,13 +136,18 @@ impl Feed {
         self.status.clone()
     }
 
-    /// Stops taking in market data and waits until everything delivered is answered.
+    /// Stops taking in market data and waits until everything delivered is answered: call it
+    /// before the exchange stops. An exchange that does not answer is waited for
+    /// [`STOP_TIMEOUT`] long.
     pub async fn stop(self) {
         self.stop.send_replace(Run::Stop);
-        if let Some(task) = self.task
-            && let Err(error) = task.await
-        {
-            tracing::error!(%error, "the feed broke off");
+        let Some(task) = self.task else {
+            return;
+        };
+        match tokio::time::timeout(STOP_TIMEOUT, task).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the feed broke off"),
+            Err(_) => tracing::warn!("the feed stops with commands unanswered"),
         }
     }
 }
@@ -150,13 +159,12 @@ async fn withdraw<S: Sink>(instruments: &[Arc<Instrument>], sink: &S) -> Result<
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let answer = match sink.deliver(instrument.id, Command::WithdrawMirror).await {
-                Ok(receipt) => receipt.await.unwrap_or(Err(DeliveryError::Unavailable)),
-                Err(error) => Err(error),
-            };
-            match answer {
+            let receipt = sink.deliver(instrument.id, Command::WithdrawMirror).await;
+            match receipt.await.unwrap_or(Err(CallError::ShardRestarting)) {
                 Ok(_) => break,
-                Err(DeliveryError::Unavailable) if attempts < WITHDRAW_ATTEMPTS => {
+                Err(CallError::Overloaded | CallError::ShardRestarting)
+                    if attempts < WITHDRAW_ATTEMPTS =>
+                {
                     tokio::time::sleep(retry.next_wait()).await;
                 }
                 Err(error) => return Err(StartError::NotWithdrawn(error)),

@@ -11,14 +11,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shardbook_engine::answer::Answer;
-use shardbook_engine::command::Command;
+use shardbook_engine::command::{Command, MirrorScope};
 use shardbook_engine::instrument::Instrument;
+use shardbook_engine::responder::{CallError, Outcome};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::market::{Market, Need};
 use crate::message::Message;
 use crate::retry::Retry;
-use crate::sink::{DeliveryError, Receipt, Sink};
+use crate::sink::{Receipt, Sink};
 use crate::status::{Counts, FeedStatus, SkipReason};
 
 /// Most commands of a lane that wait for their answers: enough to fill the flushes of a journal
@@ -31,6 +32,11 @@ const INPUTS_MAX: usize = 256;
 /// First and longest wait before delivering again.
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_LONGEST: Duration = Duration::from_secs(1);
+
+/// While the exchange ignores what should have changed the mirror, every so many updates name
+/// every level: an instrument that was halted has withdrawn its mirror, and takes a whole one
+/// once it trades again.
+const IGNORED_PER_RESTATEMENT: u64 = 10;
 
 /// What a lane is told.
 #[derive(Clone, Debug)]
@@ -68,7 +74,8 @@ impl Lane {
             parts,
             in_flight: VecDeque::new(),
             snapshot_asked: false,
-            exchange: Exchange::There,
+            ignored_in_a_row: 0,
+            ignored_trades: IgnoredTrades::Untold,
         };
         Self {
             inputs: sender,
@@ -81,7 +88,9 @@ struct Runner<S> {
     parts: LaneParts<S>,
     in_flight: VecDeque<InFlight>,
     snapshot_asked: bool,
-    exchange: Exchange,
+    /// Mirror updates that should have changed something and did not, since the last that did.
+    ignored_in_a_row: u64,
+    ignored_trades: IgnoredTrades,
 }
 
 /// A delivered command and the answer to come. The command is kept, for it may be needed again.
@@ -90,10 +99,11 @@ struct InFlight {
     receipt: Receipt,
 }
 
+/// Whether the log knows that the exchange ignores trades.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Exchange {
-    There,
-    Gone,
+enum IgnoredTrades {
+    Untold,
+    Told,
 }
 
 /// What an answer asks for.
@@ -104,20 +114,20 @@ enum Settled {
 
 impl<S: Sink> Runner<S> {
     async fn run(mut self, mut inputs: mpsc::Receiver<Input>) {
-        while self.exchange == Exchange::There {
+        loop {
             let room = self.in_flight.len() < IN_FLIGHT_MAX;
             tokio::select! {
                 biased;
-                result = oldest(&mut self.in_flight) => self.settle_oldest(result).await,
+                outcome = oldest(&mut self.in_flight) => self.settle_oldest(outcome).await,
                 input = inputs.recv(), if room => match input {
                     Some(input) => self.take(input).await,
                     None => break,
                 },
             }
         }
-        while self.exchange == Exchange::There && !self.in_flight.is_empty() {
-            let result = oldest(&mut self.in_flight).await;
-            self.settle_oldest(result).await;
+        while !self.in_flight.is_empty() {
+            let outcome = oldest(&mut self.in_flight).await;
+            self.settle_oldest(outcome).await;
         }
     }
 
@@ -164,28 +174,16 @@ impl<S: Sink> Runner<S> {
         self.in_flight.push_back(InFlight { command, receipt });
     }
 
-    /// A command that could not even be queued counts as answered with the reason.
     async fn queue(&self, command: Command) -> Receipt {
-        match self
-            .parts
-            .sink
-            .deliver(self.parts.instrument.id, command)
-            .await
-        {
-            Ok(receipt) => receipt,
-            Err(error) => {
-                let (sender, receipt) = oneshot::channel();
-                drop(sender.send(Err(error)));
-                receipt
-            }
-        }
+        let to = self.parts.instrument.id;
+        self.parts.sink.deliver(to, command).await
     }
 
-    async fn settle_oldest(&mut self, result: Result<Answer, DeliveryError>) {
+    async fn settle_oldest(&mut self, outcome: Outcome) {
         let Some(InFlight { command, .. }) = self.in_flight.pop_front() else {
             return;
         };
-        if let Settled::Again(command) = self.settle(command, result) {
+        if let Settled::Again(command) = self.settle(command, outcome) {
             self.deliver_again(command).await;
         }
     }
@@ -194,8 +192,8 @@ impl<S: Sink> Runner<S> {
     async fn deliver_again(&mut self, first: Command) {
         let mut failed = VecDeque::from([first]);
         while let Some(InFlight { command, receipt }) = self.in_flight.pop_front() {
-            let result = answer(receipt.await);
-            if let Settled::Again(command) = self.settle(command, result) {
+            let outcome = received(receipt.await);
+            if let Settled::Again(command) = self.settle(command, outcome) {
                 failed.push_back(command);
             }
         }
@@ -206,12 +204,9 @@ impl<S: Sink> Runner<S> {
         );
         let mut retry = Retry::new(RETRY_FIRST, RETRY_LONGEST);
         while let Some(command) = failed.pop_front() {
-            if self.exchange == Exchange::Gone {
-                return;
-            }
             tokio::time::sleep(retry.next_wait()).await;
-            let result = answer(self.queue(command.clone()).await.await);
-            match self.settle(command, result) {
+            let outcome = received(self.queue(command.clone()).await.await);
+            match self.settle(command, outcome) {
                 Settled::Done => retry.reset(),
                 Settled::Again(command) => failed.push_front(command),
             }
@@ -219,17 +214,17 @@ impl<S: Sink> Runner<S> {
     }
 
     /// Counts what became of a command.
-    fn settle(&mut self, command: Command, result: Result<Answer, DeliveryError>) -> Settled {
+    fn settle(&mut self, command: Command, outcome: Outcome) -> Settled {
         let mirrors = matches!(command, Command::Mirror(_) | Command::WithdrawMirror);
-        match result {
-            Ok(answer) => self.count_answer(&command, &answer),
-            Err(DeliveryError::Unavailable) => {
+        match outcome {
+            Ok(answer) => self.take_answer(&command, &answer),
+            Err(CallError::Overloaded | CallError::ShardRestarting) => {
                 if mirrors {
                     self.parts.market.restate_next();
                 }
                 return Settled::Again(command);
             }
-            Err(error @ (DeliveryError::Refused(_) | DeliveryError::CommandRefused)) => {
+            Err(error @ CallError::Refused(_)) => {
                 if mirrors {
                     self.parts.market.restate_next();
                 }
@@ -240,20 +235,34 @@ impl<S: Sink> Runner<S> {
                 );
                 self.count(|total| total.skip(SkipReason::Refused));
             }
-            Err(DeliveryError::Gone) => self.exchange = Exchange::Gone,
         }
         Settled::Done
     }
 
-    fn count_answer(&self, command: &Command, answer: &Answer) {
+    fn take_answer(&mut self, command: &Command, answer: &Answer) {
         let unchanged = matches!(answer, Answer::Unchanged);
         match command {
-            Command::Tape(_) if unchanged => {
-                self.count(|total| total.skip(SkipReason::TakenInBefore));
+            Command::Tape(_) if unchanged => self.trade_ignored(),
+            Command::Tape(_) => {
+                self.ignored_trades = IgnoredTrades::Untold;
+                self.count(|total| total.trades += 1);
             }
-            Command::Tape(_) => self.count(|total| total.trades += 1),
-            Command::Mirror(_) if unchanged => self.count(|total| total.mirror_unchanged += 1),
-            Command::Mirror(_) => self.count(|total| total.mirror_updates += 1),
+            Command::Mirror(update) if unchanged => {
+                self.count(|total| total.mirror_unchanged += 1);
+                if !update.levels.is_empty() || update.scope == MirrorScope::Whole {
+                    if self
+                        .ignored_in_a_row
+                        .is_multiple_of(IGNORED_PER_RESTATEMENT)
+                    {
+                        self.parts.market.restate_next();
+                    }
+                    self.ignored_in_a_row += 1;
+                }
+            }
+            Command::Mirror(_) => {
+                self.ignored_in_a_row = 0;
+                self.count(|total| total.mirror_updates += 1);
+            }
             Command::WithdrawMirror
             | Command::Place(_)
             | Command::Cancel(_)
@@ -264,6 +273,18 @@ impl<S: Sink> Runner<S> {
         }
     }
 
+    /// Told once until a trade is taken in again.
+    fn trade_ignored(&mut self) {
+        if self.ignored_trades == IgnoredTrades::Untold {
+            self.ignored_trades = IgnoredTrades::Told;
+            tracing::info!(
+                instrument = %self.parts.instrument.symbol,
+                "ignored trades that were taken in before, or while the instrument is halted"
+            );
+        }
+        self.count(|total| total.skip(SkipReason::IgnoredByExchange));
+    }
+
     fn count(&self, change: impl FnOnce(&mut Counts)) {
         self.parts
             .status
@@ -272,16 +293,17 @@ impl<S: Sink> Runner<S> {
 }
 
 /// The answer to the oldest command in flight; never, while there is none.
-async fn oldest(in_flight: &mut VecDeque<InFlight>) -> Result<Answer, DeliveryError> {
+async fn oldest(in_flight: &mut VecDeque<InFlight>) -> Outcome {
     match in_flight.front_mut() {
-        Some(oldest) => answer((&mut oldest.receipt).await),
+        Some(oldest) => received((&mut oldest.receipt).await),
         None => std::future::pending().await,
     }
 }
 
 /// A sender that is dropped has nothing to say: its shard is being rebuilt.
-fn answer(
-    received: Result<Result<Answer, DeliveryError>, oneshot::error::RecvError>,
-) -> Result<Answer, DeliveryError> {
-    received.unwrap_or(Err(DeliveryError::Unavailable))
+fn received(received: Result<Outcome, oneshot::error::RecvError>) -> Outcome {
+    received.unwrap_or(Err(CallError::ShardRestarting))
 }
+
+#[cfg(test)]
+mod tests;

@@ -108,7 +108,7 @@ impl Mirror {
         match self.book.take_diff(diff) {
             DiffOutcome::Applied => {}
             DiffOutcome::Ignored => {
-                counts.skip(SkipReason::TakenInBefore);
+                counts.skip(SkipReason::SentBefore);
                 return (None, Need::Nothing);
             }
             DiffOutcome::Buffered => return (None, Need::Snapshot),

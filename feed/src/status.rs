@@ -123,8 +123,11 @@ pub enum SkipReason {
     RemainderBelowLot,
     /// A price or quantity beyond what the exchange can count.
     OutOfRange,
-    /// A trade or depth update that the exchange had taken in before, or that came again.
-    TakenInBefore,
+    /// A trade or depth update that the source had sent before.
+    SentBefore,
+    /// A trade that the exchange had taken in before, or that came while its instrument was
+    /// halted.
+    IgnoredByExchange,
     /// A command that the exchange refused.
     Refused,
 }
@@ -143,7 +146,8 @@ impl SkipReason {
             Self::QuantityBelowLot => "quantity_below_lot",
             Self::RemainderBelowLot => "remainder_below_lot",
             Self::OutOfRange => "out_of_range",
-            Self::TakenInBefore => "taken_in_before",
+            Self::SentBefore => "sent_before",
+            Self::IgnoredByExchange => "ignored_by_exchange",
             Self::Refused => "refused",
         }
     }

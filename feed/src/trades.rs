@@ -36,7 +36,7 @@ impl TapeReader {
     pub fn take(&mut self, trade: &Trade, counts: &mut Counts) -> Option<Tape> {
         match self.last_id {
             Some(last) if trade.id <= last => {
-                counts.skip(SkipReason::TakenInBefore);
+                counts.skip(SkipReason::SentBefore);
                 return None;
             }
             Some(last) if trade.id - last > 1 => {

@@ -94,6 +94,6 @@ fn ids_that_come_again_are_skipped_and_jumps_are_gaps() {
             "#13 Sell 1000"
         ]
     );
-    assert_eq!(counts.skipped(SkipReason::TakenInBefore), 2);
+    assert_eq!(counts.skipped(SkipReason::SentBefore), 2);
     assert_eq!((counts.gaps, counts.trades_missed), (2, 4));
 }

@@ -1,0 +1,264 @@
+//! The feed against real recordings of Binance's streams, which are not part of the project:
+//! they are looked for in `SHARDBOOK_DATA_DIR`, or in `../shared/data` beside the checkout, and
+//! the tests say so where they are not.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that can't go on has failed"
+)]
+
+#[path = "support/exchange.rs"]
+mod exchange;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use exchange::{Exchange, TapeTotals, bitcoin, ether};
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use shardbook_engine::instrument::Instrument;
+use shardbook_engine::side::Side;
+use shardbook_feed::feed::{Feed, FeedConfig};
+use shardbook_feed::local_book::{DiffOutcome, LocalBook, SnapshotOutcome};
+use shardbook_feed::message::{Level, Message};
+use shardbook_feed::source::{FileSource, Pace, Source};
+use shardbook_feed::status::FeedState;
+
+/// The recording of this name, if recordings stand here.
+fn recording(name: &str) -> Option<PathBuf> {
+    let directory = std::env::var_os("SHARDBOOK_DATA_DIR").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
+        PathBuf::from,
+    );
+    let path = directory.join("binance_spot_ws").join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    // Past the test harness, which keeps to itself what a passing test prints.
+    let said = format!("NOT CHECKED: there is no recording {}\n", path.display());
+    std::io::stderr().write_all(said.as_bytes()).unwrap();
+    None
+}
+
+fn decimal(text: &str) -> Decimal {
+    text.parse().unwrap()
+}
+
+/// The best prices, as `@bookTicker` says them.
+#[derive(Deserialize)]
+struct Ticker {
+    u: u64,
+    b: String,
+    #[serde(rename = "B")]
+    bid_quantity: String,
+    a: String,
+    #[serde(rename = "A")]
+    ask_quantity: String,
+}
+
+#[derive(Deserialize)]
+struct TickerLine {
+    data: Ticker,
+}
+
+/// A recording's messages as text.
+fn messages(path: &Path) -> impl Iterator<Item = String> {
+    let file = std::fs::File::open(path).unwrap();
+    BufReader::new(flate2::read::GzDecoder::new(file))
+        .lines()
+        .map(|line| line.unwrap().split_once(' ').unwrap().1.to_owned())
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct BookCounts {
+    dropped: usize,
+    applied: usize,
+    crossed: usize,
+    equal_to_ticker: usize,
+    different_from_ticker: usize,
+}
+
+/// Follows a recording's depth and compares the best prices after every update.
+fn follow(path: &Path) -> (BookCounts, LocalBook) {
+    let mut tickers = BTreeMap::new();
+    let mut book = LocalBook::new();
+    let mut counts = BookCounts::default();
+    for text in messages(path) {
+        match Message::parse(&text).unwrap() {
+            Message::DepthSnapshot(snapshot) => match book.take_snapshot(&snapshot) {
+                SnapshotOutcome::Begun { dropped, applied } => {
+                    counts.dropped += dropped;
+                    counts.applied += applied;
+                    // One buffered diff at most goes beyond the snapshot in these recordings, so
+                    // the book is seen after every one.
+                    assert!(applied <= 1);
+                    if applied == 1 {
+                        compare(&book, &tickers, &mut counts);
+                    }
+                }
+                SnapshotOutcome::TooOld | SnapshotOutcome::NotNeeded => panic!("no snapshot"),
+            },
+            Message::DepthDiff(diff) => match book.take_diff(&diff) {
+                DiffOutcome::Applied => {
+                    counts.applied += 1;
+                    compare(&book, &tickers, &mut counts);
+                }
+                DiffOutcome::Buffered => {}
+                DiffOutcome::Ignored | DiffOutcome::Gap => panic!("{diff:?} does not continue"),
+            },
+            Message::BookTicker => {
+                // The feed has no use for it, so it is read here.
+                let line: TickerLine = serde_json::from_str(&text).unwrap();
+                tickers.insert(line.data.u, line.data);
+            }
+            Message::Trade(_) => {}
+            other @ (Message::AggregateTrade(_)
+            | Message::ServerShutdown
+            | Message::Response(_)
+            | Message::Unknown) => panic!("{other:?}"),
+        }
+    }
+    (counts, book)
+}
+
+fn compare(book: &LocalBook, tickers: &BTreeMap<u64, Ticker>, counts: &mut BookCounts) {
+    let depth = book.depth().unwrap();
+    let bid = depth.best(Side::Buy).unwrap();
+    let ask = depth.best(Side::Sell).unwrap();
+    counts.crossed += usize::from(bid.price >= ask.price);
+    let Some((_, ticker)) = tickers.range(..=depth.update_id()).next_back() else {
+        return;
+    };
+    let said = [
+        &ticker.b,
+        &ticker.bid_quantity,
+        &ticker.a,
+        &ticker.ask_quantity,
+    ]
+    .map(|text| decimal(text));
+    if said == [bid.price, bid.quantity, ask.price, ask.quantity] {
+        counts.equal_to_ticker += 1;
+    } else {
+        counts.different_from_ticker += 1;
+    }
+}
+
+#[test]
+fn the_local_book_has_the_best_prices_that_binance_says() {
+    let level = |price, quantity| {
+        Some(Level {
+            price: decimal(price),
+            quantity: decimal(quantity),
+        })
+    };
+    let cases = [
+        (
+            "btcusdt_20240808.gz",
+            3_449,
+            level("61685.99", "1.0087"),
+            level("61686.00", "2.29327"),
+        ),
+        (
+            "ethusdt_20240808.gz",
+            3_432,
+            level("2682.50", "3.3168"),
+            level("2682.51", "48.9739"),
+        ),
+    ];
+    for (name, applied, bid, ask) in cases {
+        let Some(path) = recording(name) else {
+            continue;
+        };
+        let (counts, book) = follow(&path);
+        assert_eq!(
+            counts,
+            BookCounts {
+                dropped: 2,
+                applied,
+                crossed: 0,
+                equal_to_ticker: applied,
+                different_from_ticker: 0,
+            },
+            "{name}"
+        );
+        let depth = book.depth().unwrap();
+        assert_eq!(depth.best(Side::Buy), bid);
+        assert_eq!(depth.best(Side::Sell), ask);
+    }
+}
+
+/// Plays a recording into a real shard, twice, and compares what came of it.
+async fn play_twice(
+    name: &str,
+    instrument: Arc<Instrument>,
+    tape: TapeTotals,
+    updates: u64,
+    best: [&str; 2],
+) {
+    let Some(path) = recording(name) else {
+        return;
+    };
+    let exchange = Exchange::new(std::slice::from_ref(&instrument));
+    let best = best.map(|price| u64::try_from(decimal(price) * Decimal::from(100)).unwrap());
+    for trades in [tape.orders, 0] {
+        let config = FeedConfig {
+            source: Source::File(FileSource {
+                path: path.clone(),
+                pace: Pace::Max,
+            }),
+            liquidity_levels: 1_000,
+        };
+        let feed = Feed::start(config, vec![instrument.clone()], exchange.clone())
+            .await
+            .unwrap();
+        let mut status = feed.status();
+        let counts = status
+            .wait_for(|status| status.state == FeedState::Finished)
+            .await
+            .unwrap()
+            .counts
+            .clone();
+        feed.stop().await;
+        assert_eq!(counts.trades, trades);
+        assert_eq!(counts.gaps, 0);
+        assert_eq!(counts.mirror_updates + counts.mirror_unchanged, updates);
+        assert_eq!(exchange.tape(&instrument), tape);
+        let mirrored = exchange
+            .best(&instrument)
+            .map(|best| best.expect("both sides").0);
+        assert_eq!(mirrored, best);
+    }
+}
+
+#[tokio::test]
+async fn bitcoins_tape_and_depth_come_in_whole_and_once() {
+    let tape = TapeTotals {
+        orders: 9_757,
+        bought: 9_665_118,
+        sold: 11_538_197,
+        first_trade_id: 3_735_683_259,
+        last_trade_id: 3_735_693_015,
+    };
+    let best = ["61685.99", "61686.00"];
+    // A diff each: the first comes in with the snapshot.
+    play_twice("btcusdt_20240808.gz", bitcoin(), tape, 3_449, best).await;
+}
+
+#[tokio::test]
+async fn ethers_tape_and_depth_come_in_whole_and_once() {
+    let tape = TapeTotals {
+        orders: 6_106,
+        bought: 9_530_359,
+        sold: 13_082_790,
+        first_trade_id: 1_520_538_925,
+        last_trade_id: 1_520_545_030,
+    };
+    let best = ["2682.50", "2682.51"];
+    // The snapshot, and a diff each.
+    play_twice("ethusdt_20240808.gz", ether(), tape, 3_433, best).await;
+}
