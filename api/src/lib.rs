@@ -20,5 +20,6 @@ pub mod request;
 pub mod schema;
 pub mod server;
 pub mod service;
+pub mod settings;
 pub mod stream;
 pub mod trading;

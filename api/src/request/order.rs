@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use shardbook_engine::answer::InvalidOrder;
+use shardbook_engine::admission::admit;
 use shardbook_engine::command::OrderChange;
 use shardbook_engine::id::{ClientId, IdempotencyKey, OrderId, Symbol};
 use shardbook_engine::instrument::Instrument;
@@ -110,8 +110,6 @@ pub fn read_order<H: Listed>(
     if !fields.is_empty() {
         return Err(fields.into_problem());
     }
-    check_rules(to.rules(), kind, quantity)
-        .map_err(|invalid| Problem::invalid(vec![invalid_field(invalid, to.rules())]))?;
     let order = NewOrder {
         id: order_id.map_or_else(exchange_id, |id| Ok(ChosenId::Client(id)))?,
         client,
@@ -121,6 +119,8 @@ pub fn read_order<H: Listed>(
         quantity,
         self_trade_prevention: self_trade_prevention.unwrap_or_default(),
     };
+    admit(to.rules(), &order)
+        .map_err(|invalid| Problem::invalid(vec![invalid_field(invalid, to.rules())]))?;
     Ok(PlaceRequest { to, order })
 }
 
@@ -306,28 +306,6 @@ fn read_quantity(
             fields.wrong("quantity", error);
             None
         }
-    }
-}
-
-/// Checks the instrument's own rules.
-fn check_rules(
-    instrument: &Instrument,
-    kind: OrderKind,
-    quantity: Quantity,
-) -> Result<(), InvalidOrder> {
-    if quantity < instrument.min_quantity {
-        let min = instrument.min_quantity;
-        return Err(InvalidOrder::QuantityBelowMinimum { min });
-    }
-    if quantity > instrument.max_quantity {
-        let max = instrument.max_quantity;
-        return Err(InvalidOrder::QuantityAboveMaximum { max });
-    }
-    match (instrument.min_notional, kind.price()) {
-        (Some(min), Some(price)) if price * quantity < min => {
-            Err(InvalidOrder::NotionalBelowMinimum { min })
-        }
-        _ => Ok(()),
     }
 }
 

@@ -1,0 +1,255 @@
+//! How the exchange is set up: from the command line, the environment and a settings file, each
+//! beating the next.
+//!
+//! Everything is checked before anything is started. What is wrong stops the start with the
+//! setting, the value given and what is allowed.
+
+mod command_line;
+mod error;
+mod given;
+mod instrument;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use shardbook_engine::instrument::InstrumentSpecification;
+use shardbook_engine::market_data::MarketDataLimits;
+use shardbook_engine::shard::ShardLimits;
+use shardbook_feed::feed::FeedConfig;
+use shardbook_feed::source::{BinanceSource, FileSource, Pace, SimulatedSource, Source};
+use shardbook_storage::database::DatabaseUrl;
+
+pub use command_line::{CommandLine, ServeArguments, Subcommand};
+pub use error::SettingsError;
+
+use crate::guard::{Authority, Guard, WebOrigin};
+use crate::settings::given::Given;
+
+/// Most partitions: each has a writer thread of its own, and a disk gains nothing from more.
+const PARTITIONS_MAX: u32 = 64;
+
+/// Most levels a side that Binance sends a snapshot of.
+const LIQUIDITY_LEVELS_MAX: usize = 5_000;
+
+/// Bounds of the settings that are numbers of things in memory.
+const COUNT_MAX: usize = 100_000_000;
+
+/// Everything that can be set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Where everything durable stands.
+    pub data_dir: PathBuf,
+    /// The database; a SQLite file in the data directory if not set.
+    pub database: Option<DatabaseUrl>,
+    /// The market data that drives the exchange.
+    pub feed: FeedConfig,
+    /// What can be traded, in the order in which it is shown.
+    pub instruments: Vec<InstrumentSpecification>,
+    /// Logs that the instruments are split over.
+    pub partitions: u32,
+    /// Commands that may wait for one shard.
+    pub queue_length: usize,
+    /// A shard's windows.
+    pub shard: ShardLimits,
+    /// What reads are answered from.
+    pub market_data: MarketDataLimits,
+    /// Events of an instrument that streams can be resumed from.
+    pub stream_events: usize,
+    /// Which hosts and origins are the server's own.
+    pub guard: Guard,
+    /// How the log looks.
+    pub log_format: LogFormat,
+    /// What of it is written, as `tracing`'s filter directives.
+    pub log_filter: String,
+}
+
+/// How the log looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Settings {
+    /// Puts the settings together and checks them.
+    ///
+    /// # Errors
+    /// When one is wrong, or the settings file can't be read.
+    pub fn read(arguments: &ServeArguments) -> Result<Self, SettingsError> {
+        let file = given::File::read(arguments.config.as_deref())?;
+        Self::check(&Given {
+            flags: arguments,
+            file: &file,
+        })
+    }
+
+    fn check(given: &Given<'_>) -> Result<Self, SettingsError> {
+        let settings = Self {
+            listen: given.parsed(
+                "listen",
+                "an address and port, as 127.0.0.1:8080",
+                default_listen,
+            )?,
+            data_dir: given.text("data_dir").unwrap_or("./data".to_owned()).into(),
+            database: given.optional(
+                "database_url",
+                "sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE",
+                |text| text.parse().ok(),
+            )?,
+            feed: feed(given)?,
+            instruments: instrument::all(&given.file.instruments)?,
+            partitions: given.number("partitions", 1, 1..=PARTITIONS_MAX)?,
+            queue_length: given.number("queue_length", 4_096, 1..=1_000_000)?,
+            shard: shard(given)?,
+            market_data: MarketDataLimits {
+                closed_orders: given.number(
+                    "closed_orders_in_memory",
+                    MarketDataLimits::default().closed_orders,
+                    0..=COUNT_MAX,
+                )?,
+                ..MarketDataLimits::default()
+            },
+            stream_events: given.number("stream_events", 10_000, 1..=COUNT_MAX)?,
+            guard: guard(given)?,
+            log_format: given
+                .optional("log_format", "human or json", |text| match text {
+                    "human" => Some(LogFormat::Human),
+                    "json" => Some(LogFormat::Json),
+                    _ => None,
+                })?
+                .unwrap_or_default(),
+            log_filter: log_filter(given)?,
+        };
+        settings.check_exposure(given)?;
+        Ok(settings)
+    }
+
+    /// Without keys, whoever reaches the server may trade: it is not opened to others by
+    /// accident.
+    fn check_exposure(&self, given: &Given<'_>) -> Result<(), SettingsError> {
+        let told = given.optional("open_to_everyone", "true or false", |text| {
+            bool::from_str(text).ok()
+        })?;
+        if self.listen.ip().is_loopback() || told == Some(true) {
+            return Ok(());
+        }
+        Err(SettingsError::wrong(
+            "listen",
+            self.listen,
+            "a loopback address, as 127.0.0.1:8080; with open_to_everyone (--open-to-everyone) \
+             any address, and then everyone who reaches it may trade",
+        ))
+    }
+}
+
+const fn default_listen() -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080)
+}
+
+fn feed(given: &Given<'_>) -> Result<FeedConfig, SettingsError> {
+    let pace = given
+        .optional(
+            "feed_speed",
+            "max, or a number above 0 (1 is real time)",
+            |text| Pace::from_str(text).ok(),
+        )?
+        .unwrap_or(Pace::Times(1.0));
+    let seed = given.optional("feed_seed", "a whole number", |text| text.parse().ok())?;
+    let url = |name, default: String, schemes: [&'static str; 2]| {
+        let allowed = format!(
+            "an address that begins with {} or {}",
+            schemes[0], schemes[1]
+        );
+        let url = given.optional(name, &allowed, |text| {
+            schemes
+                .iter()
+                .any(|scheme| text.len() > scheme.len() && text.starts_with(scheme))
+                .then(|| text.trim_end_matches('/').to_owned())
+        })?;
+        Ok::<_, SettingsError>(url.unwrap_or(default))
+    };
+    let binance = BinanceSource::default();
+    let binance = BinanceSource {
+        websocket_url: url("binance_ws_url", binance.websocket_url, ["wss://", "ws://"])?,
+        rest_url: url(
+            "binance_rest_url",
+            binance.rest_url,
+            ["https://", "http://"],
+        )?,
+        ..BinanceSource::default()
+    };
+    let source = given.text("feed").unwrap_or("binance".to_owned());
+    let source = match (source.as_str(), source.strip_prefix("file:")) {
+        ("binance", _) => Source::Binance(binance),
+        ("off", _) => Source::Off,
+        ("simulated", _) => Source::Simulated(SimulatedSource {
+            seed: seed.unwrap_or(SimulatedSource::default().seed),
+            ..SimulatedSource::default()
+        }),
+        (_, Some(path)) if !path.is_empty() => Source::File(FileSource {
+            path: path.into(),
+            pace,
+        }),
+        _ => {
+            let allowed = "binance, simulated, file:PATH or off";
+            return Err(SettingsError::wrong("feed", source, allowed));
+        }
+    };
+    Ok(FeedConfig {
+        source,
+        liquidity_levels: given.number("feed_liquidity_levels", 1_000, 0..=LIQUIDITY_LEVELS_MAX)?,
+    })
+}
+
+fn shard(given: &Given<'_>) -> Result<ShardLimits, SettingsError> {
+    let default = ShardLimits::default();
+    let hours: u32 = given.number("idempotency_hours", 24, 1..=24 * 365)?;
+    Ok(ShardLimits {
+        open_orders_per_client: given.number(
+            "open_orders_per_client",
+            default.open_orders_per_client,
+            1..=COUNT_MAX,
+        )?,
+        order_ids: given.number("order_ids", default.order_ids, 1..=COUNT_MAX)?,
+        idempotency_keys: given.number(
+            "idempotency_keys",
+            default.idempotency_keys,
+            1..=COUNT_MAX,
+        )?,
+        idempotency_age: Duration::from_secs(u64::from(hours) * 60 * 60),
+    })
+}
+
+fn guard(given: &Given<'_>) -> Result<Guard, SettingsError> {
+    let hosts = given.list(
+        "allowed_hosts",
+        "names with or without a port, as exchange.example, separated by commas",
+        Authority::parse,
+    )?;
+    let origins = given.list(
+        "allowed_origins",
+        "origins, as https://exchange.example, separated by commas",
+        WebOrigin::parse,
+    )?;
+    Ok(Guard::new(hosts, origins))
+}
+
+fn log_filter(given: &Given<'_>) -> Result<String, SettingsError> {
+    let allowed = "tracing's filter directives, as info or shardbook_api=debug,warn";
+    let filter = given.optional("log_filter", allowed, |text| {
+        text.parse::<tracing_subscriber::filter::Targets>()
+            .ok()
+            .map(|_| text.to_owned())
+    })?;
+    Ok(filter.unwrap_or("info".to_owned()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! The command line, with the environment beside it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser};
+
+/// The exchange's command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "shardbook",
+    version,
+    about = "A multi-instrument exchange in one binary"
+)]
+pub struct CommandLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Subcommand,
+}
+
+/// What the binary can do.
+#[derive(Debug, clap::Subcommand)]
+pub enum Subcommand {
+    /// Run the exchange
+    Serve(Box<ServeArguments>),
+    /// Print the OpenAPI document as YAML
+    Openapi,
+}
+
+/// Declares the settings that are flags, variables of the environment and keys of the settings
+/// file alike, all texts until they are checked together.
+macro_rules! serve_arguments {
+    ($( $(#[doc = $doc:literal])+ $(#[arg($($arg:tt)*)])? $name:ident: $value:literal, $env:literal; )+) => {
+        /// The flags of `shardbook serve`. Each is a variable of the environment and a key of the
+        /// settings file too; a flag beats the environment, which beats the file.
+        #[derive(Clone, Debug, Default, Args)]
+        pub struct ServeArguments {
+            /// The settings file, as shardbook.toml
+            #[arg(long, value_name = "FILE", env = "SHARDBOOK_CONFIG")]
+            pub config: Option<PathBuf>,
+            $(
+                $(#[doc = $doc])+
+                #[arg(long, value_name = $value, env = $env $(, $($arg)*)?)]
+                pub $name: Option<String>,
+            )+
+        }
+
+        impl ServeArguments {
+            pub(super) fn get(&self, name: &str) -> Option<&str> {
+                match name {
+                    $( stringify!($name) => self.$name.as_deref(), )+
+                    _ => None,
+                }
+            }
+        }
+
+        /// The settings file.
+        #[derive(Clone, Debug, Default, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct FileSettings {
+            #[serde(default)]
+            pub(super) instruments: Vec<super::instrument::InstrumentTable>,
+            $( pub(super) $name: Option<super::given::Scalar>, )+
+        }
+
+        impl FileSettings {
+            pub(super) fn get(&self, name: &str) -> Option<&super::given::Scalar> {
+                match name {
+                    $( stringify!($name) => self.$name.as_ref(), )+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+serve_arguments! {
+    /// Where to listen [default: 127.0.0.1:8080]
+    listen: "ADDRESS", "SHARDBOOK_LISTEN";
+    /// Where everything durable stands [default: ./data]
+    data_dir: "DIRECTORY", "SHARDBOOK_DATA_DIR";
+    /// The database, sqlite://… or postgres://… [default: a file in the data directory]
+    database_url: "URL", "DATABASE_URL";
+    /// The market data that drives the exchange: binance, simulated, file:PATH or off [default: binance]
+    feed: "SOURCE", "SHARDBOOK_FEED";
+    /// How fast a file is played: a number, 1 is real time, or max [default: 1]
+    feed_speed: "SPEED", "SHARDBOOK_FEED_SPEED";
+    /// How many levels a side of Binance's depth to mirror; 0 is none [default: 1000]
+    feed_liquidity_levels: "NUMBER", "SHARDBOOK_FEED_LIQUIDITY_LEVELS";
+    /// The simulated market's seed; the same seed gives the same market [default: 1]
+    feed_seed: "NUMBER", "SHARDBOOK_FEED_SEED";
+    /// Where Binance's streams are [default: wss://data-stream.binance.vision]
+    binance_ws_url: "URL", "SHARDBOOK_BINANCE_WS_URL";
+    /// Where Binance's snapshots are [default: https://data-api.binance.vision]
+    binance_rest_url: "URL", "SHARDBOOK_BINANCE_REST_URL";
+    /// Serve on an address that is not loopback: everyone who reaches it may trade
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    open_to_everyone: "BOOLEAN", "SHARDBOOK_OPEN_TO_EVERYONE";
+    /// Host names that are the server's own, beside localhost and addresses
+    allowed_hosts: "NAMES", "SHARDBOOK_ALLOWED_HOSTS";
+    /// Origins whose web pages may use the exchange
+    allowed_origins: "ORIGINS", "SHARDBOOK_ALLOWED_ORIGINS";
+    /// Logs that the instruments are split over, each with a writer of its own [default: 1]
+    partitions: "NUMBER", "SHARDBOOK_PARTITIONS";
+    /// Commands that may wait for one instrument; more are answered 503 at once [default: 4096]
+    queue_length: "NUMBER", "SHARDBOOK_QUEUE_LENGTH";
+    /// Closed orders that each instrument keeps in memory [default: 10000]
+    closed_orders_in_memory: "NUMBER", "SHARDBOOK_CLOSED_ORDERS_IN_MEMORY";
+    /// Open orders that a client may have on an instrument [default: 100000]
+    open_orders_per_client: "NUMBER", "SHARDBOOK_OPEN_ORDERS_PER_CLIENT";
+    /// Closed orders of an instrument whose ids can't be used again [default: 1000000]
+    order_ids: "NUMBER", "SHARDBOOK_ORDER_IDS";
+    /// Orders of an instrument whose idempotency keys are kept [default: 1000000]
+    idempotency_keys: "NUMBER", "SHARDBOOK_IDEMPOTENCY_KEYS";
+    /// For how many hours they are kept at most [default: 24]
+    idempotency_hours: "NUMBER", "SHARDBOOK_IDEMPOTENCY_HOURS";
+    /// Events of an instrument that streams can be resumed from [default: 10000]
+    stream_events: "NUMBER", "SHARDBOOK_STREAM_EVENTS";
+    /// How the log looks: human or json [default: human]
+    log_format: "FORMAT", "SHARDBOOK_LOG_FORMAT";
+    /// What of the log is written, as info or shardbook_api=debug,warn [default: info]
+    log_filter: "DIRECTIVES", "RUST_LOG";
+}
