@@ -1,14 +1,22 @@
+use std::fmt::Write as _;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::arbitrary::record;
 use super::*;
-use crate::command::{Cancel, Requester};
-use crate::event::Maker;
-use crate::id::{OrderId, OrderRef};
-use crate::order::Rejection;
+use crate::command::{
+    Amend, Cancel, FeedSource, MassCancel, MirrorLevel, MirrorScope, MirrorUpdate, OrderChange,
+    Requester, Tape,
+};
+use crate::event::{Maker, MirrorMaker, Priority};
+use crate::id::{ClientId, IdempotencyKey, OrderId, OrderRef};
+use crate::order::{
+    CancelReason, ChosenId, NewOrder, OrderKind, Rejection, SelfTradePrevention, TimeInForce,
+};
 use crate::price::{Price, TICKS_MAX};
-use crate::quantity::{LOTS_MAX, Quantity};
+use crate::quantity::{LOTS_MAX, Notional, Quantity};
+use crate::side::Side;
 
 fn payload_of(records: &[Record]) -> Vec<u8> {
     let mut payload = Vec::new();
@@ -118,13 +126,231 @@ fn what_is_no_record_is_told_apart() {
 }
 
 /// The bytes of version 1, for good: what a journal holds today must be read by every program
-/// to come.
+/// to come. One of each command and of each event, and of each word that stands for a number.
 #[test]
 fn version_1_stays_as_it_is() {
-    let payload = payload_of(&[small_record()]);
-    let hex: Vec<String> = payload.iter().map(|byte| format!("{byte:02x}")).collect();
-    expect_test::expect![
-        "01 14 00 00 00 07 ac 02 c0 84 3d 05 01 07 6f 72 64 65 72 2d 31 00 01 00 05"
+    let mut lines = String::new();
+    for record in one_of_each() {
+        let payload = payload_of(std::slice::from_ref(&record));
+        assert_eq!(decode_payload(&payload), Ok(vec![record]));
+        for byte in payload {
+            write!(lines, "{byte:02x}").unwrap();
+        }
+        lines.push('\n');
+    }
+    expect_test::expect![[r#"
+        012700000007ac02c0843d050000076f726465722d3105616c69636501056b65792f310000ac4d00ac020000
+        012700000007ac02c0843d050000076f726465722d3105616c69636501056b65792f310000ac4d01ac020100
+        012700000007ac02c0843d050000076f726465722d3105616c69636501056b65792f310000ac4d02ac020200
+        012700000007ac02c0843d050000076f726465722d3105616c69636501056b65792f310000ac4d03ac020300
+        012400000007ac02c0843d050001076f726465722d3105616c69636501056b65792f310001ac020000
+        011800000007ac02c0843d0501076f726465722d310105616c69636500
+        011500000007ac02c0843d0502076f726465722d310000ac4d00
+        011500000007ac02c0843d0502076f726465722d310001ac0200
+        011d00000007ac02c0843d0502076f726465722d310105616c69636502ac4dac0200
+        011100000007ac02c0843d050305616c696365000000
+        011200000007ac02c0843d050305616c69636501010100
+        011900000007ac02c0843d0504000742544355534454f403f50301ac0200
+        011900000007ac02c0843d050500e807d00f000200ac4dac0201ac4d0000
+        011900000007ac02c0843d050501e807d00f010200ac4dac0201ac4d0000
+        010900000007ac02c0843d050600
+        010900000007ac02c0843d050700
+        010900000007ac02c0843d050800
+        016600000007ac02c0843d0507130000000100020003000400050301020003010201030102020301020303010204030102050301020601ab0200ac4dac02020102ac4dac02ac02c801e0ec7804e807040102ac4dac0200040102ac4dac0201050101ac4dac02060102ac02
+    "#]].assert_eq(&lines);
+}
+
+fn one_of_each() -> Vec<Record> {
+    let commands = placements().into_iter().chain(other_commands());
+    let commands = commands.map(|command| Record {
+        command,
+        events: Vec::new(),
+        ..small_record()
+    });
+    let events = Record {
+        command: Command::Halt,
+        events: events(),
+        ..small_record()
+    };
+    commands.chain([events]).collect()
+}
+
+fn alice() -> ClientId {
+    ClientId::new("alice").unwrap()
+}
+
+fn order_1() -> OrderId {
+    OrderId::new("order-1").unwrap()
+}
+
+fn price_and_quantity() -> (Price, Quantity) {
+    (Price::new(9_900).unwrap(), Quantity::new(300).unwrap())
+}
+
+fn placements() -> Vec<Command> {
+    let (price, quantity) = price_and_quantity();
+    let order = |id, kind, self_trade_prevention| {
+        Command::Place(NewOrder {
+            id,
+            client: alice(),
+            idempotency_key: Some(IdempotencyKey::new("key/1").unwrap()),
+            side: Side::Buy,
+            kind,
+            quantity,
+            self_trade_prevention,
+        })
+    };
+    let limit = |time_in_force| OrderKind::Limit {
+        price,
+        time_in_force,
+    };
+    let by_client = || ChosenId::Client(order_1());
+    vec![
+        order(
+            by_client(),
+            limit(TimeInForce::Gtc),
+            SelfTradePrevention::None,
+        ),
+        order(
+            by_client(),
+            limit(TimeInForce::Ioc),
+            SelfTradePrevention::CancelTaker,
+        ),
+        order(
+            by_client(),
+            limit(TimeInForce::Fok),
+            SelfTradePrevention::CancelMaker,
+        ),
+        order(
+            by_client(),
+            limit(TimeInForce::PostOnly),
+            SelfTradePrevention::CancelBoth,
+        ),
+        order(
+            ChosenId::Exchange(order_1()),
+            OrderKind::Market,
+            SelfTradePrevention::None,
+        ),
     ]
-    .assert_eq(&hex.join(" "));
+}
+
+fn other_commands() -> Vec<Command> {
+    let (price, quantity) = price_and_quantity();
+    let amend = |requester, change| {
+        Command::Amend(Amend {
+            order_id: order_1(),
+            requester,
+            change,
+        })
+    };
+    let mass_cancel = |side, reason| {
+        Command::MassCancel(MassCancel {
+            client: alice(),
+            side,
+            reason,
+        })
+    };
+    let mirror = |source, scope| {
+        let level = |side, quantity| MirrorLevel {
+            side,
+            price,
+            quantity,
+        };
+        Command::Mirror(MirrorUpdate {
+            source,
+            snapshot_id: 1_000,
+            update_id: 2_000,
+            scope,
+            levels: vec![
+                level(Side::Buy, quantity),
+                level(Side::Sell, Quantity::ZERO),
+            ],
+        })
+    };
+    vec![
+        Command::Cancel(Cancel {
+            order_id: order_1(),
+            requester: Requester::Client(alice()),
+        }),
+        amend(Requester::Anyone, OrderChange::Price(price)),
+        amend(Requester::Anyone, OrderChange::Quantity(quantity)),
+        amend(
+            Requester::Client(alice()),
+            OrderChange::PriceAndQuantity(price, quantity),
+        ),
+        mass_cancel(None, CancelReason::MassCancel),
+        mass_cancel(Some(Side::Sell), CancelReason::Disconnected),
+        Command::Tape(Tape {
+            source: FeedSource::Binance,
+            symbol: "BTCUSDT".to_owned(),
+            first_trade_id: 500,
+            last_trade_id: 501,
+            side: Side::Sell,
+            quantity,
+        }),
+        mirror(FeedSource::Binance, MirrorScope::Changes),
+        mirror(FeedSource::Simulated, MirrorScope::Whole),
+        Command::WithdrawMirror,
+        Command::Halt,
+        Command::Resume,
+    ]
+}
+
+fn events() -> Vec<Event> {
+    let (price, quantity) = price_and_quantity();
+    let order = OrderRef {
+        sequence: Sequence::new(299),
+        index: 2,
+    };
+    let rejections = [
+        Rejection::InstrumentHalted,
+        Rejection::TooManyOpenOrders,
+        Rejection::PriceOutsideBand,
+        Rejection::PostOnlyWouldCross,
+        Rejection::FokNotFillable,
+        Rejection::NoLiquidity,
+    ];
+    let reasons = [
+        CancelReason::Requested,
+        CancelReason::BookExhausted,
+        CancelReason::IocRemainder,
+        CancelReason::SelfTrade,
+        CancelReason::MassCancel,
+        CancelReason::Disconnected,
+        CancelReason::Mirror,
+    ];
+    let makers = [
+        Maker::Client(OrderRef::single(Sequence::new(1))),
+        Maker::Mirror(MirrorMaker {
+            order,
+            quantity,
+            filled_quantity: Quantity::new(200).unwrap(),
+            filled_notional: Notional::new(1_980_000),
+            trade_count: 4,
+            created_at: Timestamp::from_microseconds(999_000),
+        }),
+    ];
+    let mut events = Vec::from(rejections.map(Event::Rejected));
+    events.extend(reasons.map(|reason| Event::Cancelled { order, reason }));
+    events.extend(makers.map(|maker| Event::Traded {
+        maker,
+        price,
+        quantity,
+    }));
+    events.extend(
+        [Priority::Kept, Priority::Lost].map(|priority| Event::Amended {
+            order,
+            price,
+            quantity,
+            priority,
+        }),
+    );
+    events.push(Event::MirrorAdded {
+        index: 1,
+        side: Side::Sell,
+        price,
+        quantity,
+    });
+    events.push(Event::MirrorReduced { order, quantity });
+    events
 }

@@ -12,7 +12,7 @@ use crate::command::{
     OrderChange, Requester, Stamped, Tape,
 };
 use crate::event::Event;
-use crate::id::{ClientId, IdempotencyKey, OrderId};
+use crate::id::{ClientId, IdempotencyKey, OrderId, Sequence, TradeNumber};
 use crate::order::{CancelReason, ChosenId, NewOrder, OrderKind, SelfTradePrevention, TimeInForce};
 use crate::price::Price;
 use crate::quantity::Quantity;
@@ -154,14 +154,19 @@ proptest! {
     fn numbers_have_no_gap_and_nothing_outgrows_its_limit(commands in story()) {
         let mut live = new_shard();
         let answered = go(&mut live, &commands);
-        let mut trades = 0;
-        for (index, record) in records(&commands, &answered).iter().enumerate() {
-            prop_assert_eq!(record.sequence.get(), index as u64 + 1);
-            prop_assert_eq!(record.first_trade.get(), trades + 1);
-            trades += record.events.iter().filter(|event| matches!(event, Event::Traded { .. })).count() as u64;
+        let (mut last, mut last_trade) = (Sequence::ZERO, TradeNumber::ZERO);
+        for record in records(&commands, &answered) {
+            prop_assert_eq!(record.sequence, last.next());
+            prop_assert_eq!(record.first_trade, last_trade.next());
+            last = record.sequence;
+            for event in record.events {
+                if matches!(event, Event::Traded { .. }) {
+                    last_trade = last_trade.next();
+                }
+            }
         }
         let state = live.export();
-        prop_assert_eq!(state.last_trade.get(), trades);
+        prop_assert_eq!((state.sequence, state.last_trade), (last, last_trade));
         prop_assert!(state.closed_ids.len() <= LIMITS.order_ids);
         prop_assert!(state.keys.len() <= LIMITS.idempotency_keys);
         for client in CLIENTS {

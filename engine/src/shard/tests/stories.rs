@@ -142,6 +142,8 @@ fn keys_are_forgotten_by_number_and_by_age() {
         alice buys 1 @ 100.00 as #2 key k2
             as before: #2 of 2, Resting, 0 filled in 0 trades from 1 on
         5s later
+        alice buys 1 @ 100.00 as #9
+            4.
         alice buys 1 @ 100.00 as #2 key k2
             as before: #2 of 2, Resting, 0 filled in 0 trades from 1 on
         1s later
@@ -150,9 +152,9 @@ fn keys_are_forgotten_by_number_and_by_age() {
         alice buys 1 @ 100.00 as #3 key k3
             as before: #3 of 3, Resting, 0 filled in 0 trades from 1 on
         alice buys 1 @ 100.00 as #4 key k2
-            4.
+            5.
         alice buys 1 @ 100.00 as #4 key k2
-            as before: #4 of 4, Resting, 0 filled in 0 trades from 1 on
+            as before: #4 of 5, Resting, 0 filled in 0 trades from 1 on
     "#]]);
 }
 
