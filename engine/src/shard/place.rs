@@ -5,7 +5,7 @@ use std::mem;
 use crate::answer::Refusal;
 use crate::book::{BookEvent, ClientNumber, Incoming, Outcome, Remainder};
 use crate::event::{Event, MirrorMaker};
-use crate::id::OrderRef;
+use crate::id::{OrderRef, Sequence};
 use crate::instrument::PriceBand;
 use crate::order::{CancelReason, NewOrder, OrderKind, Rejection, TimeInForce};
 use crate::price::Price;
@@ -197,23 +197,12 @@ impl Shard {
         taken: Taken,
     ) {
         let sequence = self.sequence.next();
-        match (ending, order.kind) {
-            (Ending::Rests(handle), OrderKind::Limit { time_in_force, .. }) => {
-                self.orders.insert(
-                    handle,
-                    OpenOrder {
-                        id: order.id.id().clone(),
-                        placed: sequence,
-                        client,
-                        side: order.side,
-                        time_in_force,
-                        self_trade_prevention: order.self_trade_prevention,
-                        quantity: order.quantity,
-                    },
-                );
+        match ending {
+            Ending::Rests(handle) => {
+                let resting = resting(order, sequence, client);
+                self.orders.insert(handle, resting);
             }
-            (Ending::Rests(_), OrderKind::Market)
-            | (Ending::Filled | Ending::Cancelled(_) | Ending::Rejected(_), _) => {
+            Ending::Filled | Ending::Cancelled(_) | Ending::Rejected(_) => {
                 self.closed_ids.push(order.id.id().clone());
             }
         }
@@ -236,6 +225,24 @@ impl Shard {
                 created_at: at,
             });
         }
+    }
+}
+
+/// What the shard keeps of an order that has come to rest.
+#[expect(clippy::panic, reason = "a bug stops its shard")]
+fn resting(order: &NewOrder, placed: Sequence, client: ClientNumber) -> OpenOrder {
+    let time_in_force = match order.kind {
+        OrderKind::Limit { time_in_force, .. } => time_in_force,
+        OrderKind::Market => panic!("a market order never rests"),
+    };
+    OpenOrder {
+        id: order.id.id().clone(),
+        placed,
+        client,
+        side: order.side,
+        time_in_force,
+        self_trade_prevention: order.self_trade_prevention,
+        quantity: order.quantity,
     }
 }
 

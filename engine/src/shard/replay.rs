@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use crate::book::{ClientNumber, Handle};
 use crate::command::{Command, MirrorScope};
 use crate::event::{Event, Maker, MirrorMaker, Priority};
-use crate::id::{OrderId, OrderRef};
+use crate::id::OrderRef;
 use crate::order::{CancelReason, NewOrder, OrderKind};
 use crate::price::Price;
 use crate::quantity::Quantity;
@@ -259,6 +259,7 @@ impl Replayer {
         }
     }
 
+    #[expect(clippy::panic, reason = "a bug stops its shard")]
     fn settle_placement(&mut self, record: &Record, order: &NewOrder, incoming: Incoming) {
         let Incoming { taken, ended, .. } = incoming;
         let client = self.shard.orders.enter(&order.client);
@@ -274,7 +275,7 @@ impl Replayer {
                 self.handles.insert(incoming.order, handle);
                 Ending::Rests(handle)
             }
-            (None, OrderKind::Market) => bug(order.id.id(), "a market order never rests"),
+            (None, OrderKind::Market) => panic!("a market order never rests"),
         };
         self.shard
             .settle_placement(record.timestamp, client, order, ending, taken);
@@ -332,9 +333,4 @@ impl Incoming {
             None => self.taken.add(price, quantity),
         }
     }
-}
-
-#[expect(clippy::panic, reason = "a bug stops its shard")]
-fn bug(order: &OrderId, what: &str) -> ! {
-    panic!("order {order}: {what}")
 }
