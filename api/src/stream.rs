@@ -12,6 +12,7 @@ mod message;
 pub mod ring;
 pub mod sse;
 pub mod subscription;
+pub mod websocket;
 
 pub use self::channel::{Channel, ChannelSet};
 pub use self::hub::StreamHub;

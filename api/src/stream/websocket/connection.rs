@@ -1,0 +1,261 @@
+//! One WebSocket connection: reads frames, answers them, and carries events.
+//!
+//! Whatever is ready goes out together: frames are read, answers gathered and events taken until
+//! there is nothing left or a turn is over, and then flushed once. Everything is bounded: the
+//! operations under way (beyond which nothing is read), the events that wait (beyond which they
+//! stay in their rings), and the time a client may take to accept what is sent to it.
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, SinkExt, StreamExt};
+use poem::Upgraded;
+use tokio::io::AsyncReadExt;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
+
+use crate::problem::{Code, Problem};
+use crate::stream::websocket::Shared;
+use crate::stream::websocket::disconnect::CancelOnDisconnect;
+use crate::stream::websocket::operation::{Begun, Operations};
+use crate::stream::websocket::reply::{self, OperationId};
+use crate::stream::websocket::subscriptions::{Outgoing, Subscriptions};
+
+/// Operations of one connection that may wait for their outcome at once. At 1,000 operations a
+/// millisecond they cover four milliseconds, a few flushes of the journal.
+const UNDER_WAY_MAX: usize = 4_096;
+
+/// Frames read, answered or carried before the next kind has its turn.
+const TURN_MAX: usize = 256;
+
+/// How often a client is asked whether it is still there.
+const PING_INTERVAL: Duration = Duration::from_secs(15);
+
+/// How long a client may be silent, pings unanswered, before it counts as gone.
+const SILENCE_MAX: Duration = Duration::from_secs(45);
+
+/// How long a client may take to accept what is sent to it before the connection is closed.
+const WRITE_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// How long a closed connection is read on, so that the client finds the reason instead of a
+/// reset.
+const CLOSING_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// A connection and what is under way on it.
+pub(super) struct Connection {
+    socket: WebSocketStream<Upgraded>,
+    operations: Operations,
+    under_way: FuturesUnordered<BoxFuture<'static, Utf8Bytes>>,
+    events: mpsc::Receiver<Outgoing>,
+    last_heard: Instant,
+}
+
+/// Why a connection ends.
+enum End {
+    /// The client closed it, or it broke.
+    Gone,
+    /// The server closes it and says why.
+    Closed(CloseCode, &'static str),
+    /// The server stops.
+    Stopping,
+}
+
+impl Connection {
+    pub(super) fn new(socket: WebSocketStream<Upgraded>, shared: Shared) -> Self {
+        let (subscriptions, events) = Subscriptions::new(shared.hub.clone());
+        Self {
+            socket,
+            operations: Operations {
+                shared,
+                subscriptions,
+                on_disconnect: CancelOnDisconnect::default(),
+            },
+            under_way: FuturesUnordered::new(),
+            events,
+            last_heard: Instant::now(),
+        }
+    }
+
+    /// Serves the client until the connection ends.
+    pub(super) async fn run(mut self) {
+        let end = match self.serve().await {
+            Ok(()) => End::Gone,
+            Err(end) => end,
+        };
+        let Operations {
+            shared,
+            subscriptions,
+            on_disconnect,
+        } = self.operations;
+        drop(subscriptions);
+        let is_disconnect = !matches!(end, End::Stopping);
+        let closing = close(self.socket, end);
+        if is_disconnect {
+            // Whether the client hears why is nothing that its orders may wait for.
+            tokio::join!(closing, on_disconnect.carry_out(&shared));
+        } else {
+            closing.await;
+        }
+    }
+
+    async fn serve(&mut self) -> Result<(), End> {
+        let mut stop = self.operations.shared.stop.clone();
+        let mut pings = interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let has_room = self.under_way.len() < UNDER_WAY_MAX;
+            tokio::select! {
+                () = stopped(&mut stop) => return Err(End::Stopping),
+                frame = self.socket.next(), if has_room => self.read(frame).await?,
+                Some(answer) = self.under_way.next() => self.answer(answer).await?,
+                Some(event) = self.events.recv() => self.carry(event).await?,
+                _ = pings.tick() => self.ping().await?,
+            }
+            self.flush().await?;
+        }
+    }
+
+    /// Takes in a frame and those right behind it.
+    async fn read(&mut self, frame: Option<Result<Message, Error>>) -> Result<(), End> {
+        self.last_heard = Instant::now();
+        let mut next = Some(frame);
+        for _ in 0..TURN_MAX {
+            let Some(frame) = next else { break };
+            self.take(frame).await?;
+            if self.under_way.len() >= UNDER_WAY_MAX {
+                break;
+            }
+            next = self.socket.next().now_or_never();
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, frame: Option<Result<Message, Error>>) -> Result<(), End> {
+        match frame {
+            None => Err(End::Gone),
+            Some(Err(error)) => Err(end_of(&error)),
+            Some(Ok(Message::Text(text))) => match self.operations.begin(&text) {
+                Begun::Done(answer) => self.feed(answer).await,
+                Begun::UnderWay(answer) => {
+                    self.under_way.push(answer);
+                    Ok(())
+                }
+            },
+            Some(Ok(Message::Binary(_))) => {
+                let problem = Problem::new(Code::MalformedJson, "send JSON as text frames");
+                self.feed(reply::failed(&OperationId::UNKNOWN, &problem))
+                    .await
+            }
+            // Pings are answered by the protocol's own code.
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(()),
+            Some(Ok(Message::Close(_))) => Err(End::Gone),
+        }
+    }
+
+    /// Writes an answer and those that are ready too.
+    async fn answer(&mut self, answer: Utf8Bytes) -> Result<(), End> {
+        self.feed(answer).await?;
+        for _ in 1..TURN_MAX {
+            match self.under_way.next().now_or_never() {
+                Some(Some(answer)) => self.feed(answer).await?,
+                Some(None) | None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes an event and those that wait behind it.
+    async fn carry(&mut self, event: Outgoing) -> Result<(), End> {
+        let mut next = Some(event);
+        for _ in 0..TURN_MAX {
+            let Some(event) = next else { break };
+            if let Some(text) = event.into_text() {
+                self.feed(text).await?;
+            }
+            next = self.events.try_recv().ok();
+        }
+        Ok(())
+    }
+
+    async fn ping(&mut self) -> Result<(), End> {
+        if self.last_heard.elapsed() > SILENCE_MAX {
+            return Err(End::Closed(
+                CloseCode::Policy,
+                "nothing was heard for too long",
+            ));
+        }
+        let ping = self.socket.feed(Message::Ping(Bytes::new()));
+        in_time(ping).await
+    }
+
+    async fn feed(&mut self, text: Utf8Bytes) -> Result<(), End> {
+        in_time(self.socket.feed(Message::Text(text))).await
+    }
+
+    async fn flush(&mut self) -> Result<(), End> {
+        in_time(self.socket.flush()).await
+    }
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // Who told of the stop may be gone: then everything is.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn in_time(writing: impl Future<Output = Result<(), Error>>) -> Result<(), End> {
+    match timeout(WRITE_TIME_MAX, writing).await {
+        Ok(written) => written.map_err(|error| end_of(&error)),
+        Err(_) => Err(End::Gone),
+    }
+}
+
+fn end_of(error: &Error) -> End {
+    match error {
+        Error::Capacity(_) => End::Closed(CloseCode::Size, "a frame has too many bytes"),
+        Error::Utf8(_) => End::Closed(CloseCode::Invalid, "a text frame is not UTF-8"),
+        Error::Protocol(_) => End::Closed(CloseCode::Protocol, "the protocol was not kept"),
+        Error::ConnectionClosed
+        | Error::AlreadyClosed
+        | Error::Io(_)
+        | Error::Tls(_)
+        | Error::WriteBufferFull(_)
+        | Error::AttackAttempt
+        | Error::Url(_)
+        | Error::Http(_)
+        | Error::HttpFormat(_) => End::Gone,
+    }
+}
+
+/// Says why, and reads on for a while: to close with bytes unread would reset the connection,
+/// and the client might never see the reason.
+async fn close(mut socket: WebSocketStream<Upgraded>, end: End) {
+    let frame = match end {
+        End::Gone => None,
+        End::Closed(code, reason) => Some(CloseFrame {
+            code,
+            reason: reason.into(),
+        }),
+        End::Stopping => Some(CloseFrame {
+            code: CloseCode::Away,
+            reason: "the server stops".into(),
+        }),
+    };
+    let saying = async {
+        if socket.close(frame).await.is_ok() {
+            let mut unread = [0; 4096];
+            while socket
+                .get_mut()
+                .read(&mut unread)
+                .await
+                .is_ok_and(|read| read > 0)
+            {}
+        }
+    };
+    // Who does not take it in time is cut off.
+    let _ = timeout(CLOSING_TIME_MAX, saying).await;
+}

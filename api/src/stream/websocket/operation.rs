@@ -1,0 +1,297 @@
+//! What a client can ask for on a WebSocket.
+//!
+//! Each operation is begun as soon as it is read, which puts its command into its shard's queue;
+//! so one connection's operations on one instrument are applied in the order sent, while all of
+//! them wait for their outcomes at once.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use shardbook_engine::id::{ClientId, OrderId, Symbol};
+use shardbook_engine::router::InstrumentHandle;
+
+use crate::problem::{Code, Problem};
+use crate::request::{Fields, not_the_feeds_client, read_object};
+use crate::schema::word::Worded;
+use crate::stream::channel::{Channel, ChannelSet};
+use crate::stream::subscription::Pace;
+use crate::stream::websocket::Shared;
+use crate::stream::websocket::disconnect::CancelOnDisconnect;
+use crate::stream::websocket::reply::{self, OperationId};
+use crate::stream::websocket::subscriptions::Subscriptions;
+
+/// The longest time over which deltas are conflated: a minute, in milliseconds.
+const INTERVAL_MILLISECONDS_MAX: u64 = 60_000;
+
+/// A frame's fields, still to be parsed.
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Frame<'a> {
+    #[serde(borrow, default)]
+    op: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    order: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    order_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    instrument: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    instruments: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    channels: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    interval_ms: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    client_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    enabled: Option<&'a RawValue>,
+}
+
+/// What became of reading an operation.
+pub(super) enum Begun {
+    /// It is done, and this is its answer.
+    Done(Utf8Bytes),
+    /// It is under way, and its answer will come.
+    UnderWay(BoxFuture<'static, Utf8Bytes>),
+}
+
+/// One connection's way into the exchange.
+pub(super) struct Operations {
+    pub(super) shared: Shared,
+    pub(super) subscriptions: Subscriptions,
+    pub(super) on_disconnect: CancelOnDisconnect,
+}
+
+impl Operations {
+    /// Begins what a frame asks for.
+    pub(super) fn begin(&mut self, frame: &str) -> Begun {
+        let read = Instant::now();
+        let fields = match read_object::<Frame<'_>>(frame) {
+            Ok(fields) => fields,
+            Err(problem) => return Begun::Done(reply::failed(&OperationId::UNKNOWN, &problem)),
+        };
+        let id = OperationId::new(fields.id);
+        let begun = match json_text(fields.op).as_deref() {
+            Some("place") => self.place(&id, &fields, read),
+            Some("cancel") => self.cancel(&id, &fields),
+            Some("amend") => self.amend(&id, &fields, frame),
+            Some("subscribe") => self.subscribe(&id, &fields).map(Begun::Done),
+            Some("unsubscribe") => self.unsubscribe(&id, &fields).map(Begun::Done),
+            Some("cancel_on_disconnect") => {
+                self.cancel_on_disconnect(&id, &fields).map(Begun::Done)
+            }
+            // Without keys everyone may do everything already.
+            Some("ping" | "auth") => Ok(Begun::Done(reply::done(&id))),
+            Some(_) | None => Err(Problem::parameter(
+                "op",
+                "must be one of place, cancel, amend, subscribe, unsubscribe, \
+                 cancel_on_disconnect, ping, auth",
+            )),
+        };
+        begun.unwrap_or_else(|problem| {
+            self.shared.metrics.refused(problem.code());
+            Begun::Done(reply::failed(&id, &problem))
+        })
+    }
+
+    fn place(&self, id: &OperationId, frame: &Frame<'_>, read: Instant) -> Result<Begun, Problem> {
+        let Some(order) = frame.order else {
+            let mut fields = Fields::default();
+            fields.required("order", None);
+            return Err(fields.into_problem());
+        };
+        let placing = self.shared.trading.place(order.get(), None);
+        let (id, metrics) = (id.clone(), self.shared.metrics.clone());
+        let answer = placing.map(move |placed| match placed {
+            Ok(placement) => {
+                metrics.order_answered(&placement.order.instrument.0, read.elapsed());
+                reply::placed(&id, placement)
+            }
+            Err(problem) => {
+                metrics.refused(problem.code());
+                reply::failed(&id, &problem)
+            }
+        });
+        Ok(Begun::UnderWay(answer.boxed()))
+    }
+
+    fn cancel(&self, id: &OperationId, frame: &Frame<'_>) -> Result<Begun, Problem> {
+        let (order_id, instrument) = read_order_id(frame)?;
+        let cancelling = self.shared.trading.cancel(order_id, instrument.as_ref());
+        let (id, metrics) = (id.clone(), self.shared.metrics.clone());
+        let answer = cancelling.map(move |cancelled| match cancelled {
+            Ok(order) => reply::changed(&id, order),
+            Err(problem) => {
+                metrics.refused(problem.code());
+                reply::failed(&id, &problem)
+            }
+        });
+        Ok(Begun::UnderWay(answer.boxed()))
+    }
+
+    fn amend(&self, id: &OperationId, frame: &Frame<'_>, text: &str) -> Result<Begun, Problem> {
+        let (order_id, instrument) = read_order_id(frame)?;
+        let trading = &self.shared.trading;
+        let amending = trading.amend(order_id, instrument.as_ref(), text);
+        let (id, metrics) = (id.clone(), self.shared.metrics.clone());
+        let answer = amending.map(move |amended| match amended {
+            Ok(order) => reply::changed(&id, order),
+            Err(problem) => {
+                metrics.refused(problem.code());
+                reply::failed(&id, &problem)
+            }
+        });
+        Ok(Begun::UnderWay(answer.boxed()))
+    }
+
+    fn subscribe(&mut self, id: &OperationId, frame: &Frame<'_>) -> Result<Utf8Bytes, Problem> {
+        let channels = read_channels(frame)?.ok_or_else(|| {
+            let message = format!("must be some of {}", Channel::choices());
+            Problem::parameter("channels", message)
+        })?;
+        let pace = read_pace(frame)?;
+        let instruments = match read_instruments(frame)? {
+            Some(symbols) => symbols
+                .iter()
+                .map(|symbol| self.shared.trading.instrument(Some(symbol)))
+                .collect::<Result<Vec<_>, _>>()?,
+            None => vec![self.shared.trading.instrument(None)?],
+        };
+        for on in &instruments {
+            self.subscriptions.add(on, channels, pace);
+        }
+        let symbols = instruments.iter().map(symbol_of);
+        Ok(reply::subscribed(id, channels, symbols))
+    }
+
+    /// Left out, `channels` and `instruments` mean all.
+    fn unsubscribe(&mut self, id: &OperationId, frame: &Frame<'_>) -> Result<Utf8Bytes, Problem> {
+        let channels = read_channels(frame)?.unwrap_or_else(|| Channel::ALL.into_iter().collect());
+        let instruments = match read_instruments(frame)? {
+            Some(symbols) => symbols
+                .iter()
+                .map(|symbol| {
+                    let on = self.shared.trading.instrument(Some(symbol))?;
+                    Ok((on.instrument().id, on.instrument().symbol.clone()))
+                })
+                .collect::<Result<Vec<_>, Problem>>()?,
+            None => self.subscriptions.instruments(),
+        };
+        for (instrument, _) in &instruments {
+            for channel in channels.iter() {
+                self.subscriptions.remove(*instrument, channel);
+            }
+        }
+        let symbols = instruments.iter().map(|(_, symbol)| symbol);
+        Ok(reply::subscribed(id, channels, symbols))
+    }
+
+    fn cancel_on_disconnect(
+        &mut self,
+        id: &OperationId,
+        frame: &Frame<'_>,
+    ) -> Result<Utf8Bytes, Problem> {
+        let mut fields = Fields::default();
+        fields.required("client_id", frame.client_id);
+        let client = fields.text("client_id", frame.client_id, ClientId::new);
+        not_the_feeds_client(client.as_ref())?;
+        fields.required("enabled", frame.enabled);
+        let enabled = frame.enabled.map(|value| value.get().parse::<bool>());
+        if let Some(Err(_)) = enabled {
+            fields.wrong("enabled", "must be true or false");
+        }
+        let (Some(client), Some(Ok(enabled))) = (client, enabled) else {
+            return Err(fields.into_problem());
+        };
+        let answer = reply::on_disconnect(id, &client, enabled);
+        if enabled {
+            self.on_disconnect.enable(client);
+        } else {
+            self.on_disconnect.disable(&client);
+        }
+        Ok(answer)
+    }
+}
+
+fn symbol_of(handle: &Arc<InstrumentHandle>) -> &Symbol {
+    &handle.instrument().symbol
+}
+
+fn json_text(value: Option<&RawValue>) -> Option<String> {
+    serde_json::from_str(value?.get()).ok()
+}
+
+fn read_order_id(frame: &Frame<'_>) -> Result<(OrderId, Option<Symbol>), Problem> {
+    let mut fields = Fields::default();
+    fields.required("order_id", frame.order_id);
+    let order_id = fields.text("order_id", frame.order_id, OrderId::new);
+    let instrument = fields.text("instrument", frame.instrument, Symbol::new);
+    match order_id {
+        Some(order_id) if fields.is_empty() => Ok((order_id, instrument)),
+        Some(_) | None => Err(fields.into_problem()),
+    }
+}
+
+/// The channels named, or `None` if the field is left out.
+fn read_channels(frame: &Frame<'_>) -> Result<Option<ChannelSet>, Problem> {
+    let Some(value) = frame.channels else {
+        return Ok(None);
+    };
+    let names: Option<Vec<String>> = serde_json::from_str(value.get()).ok();
+    let channels: Option<ChannelSet> = names.and_then(|names| {
+        let channels = names.iter().map(|name| Channel::from_word(name));
+        channels.collect()
+    });
+    match channels {
+        Some(channels) if !channels.is_empty() => Ok(Some(channels)),
+        Some(_) | None => {
+            let message = format!("must be an array of some of {}", Channel::choices());
+            Err(Problem::parameter("channels", message))
+        }
+    }
+}
+
+/// The instruments named, or `None` if the field is left out.
+fn read_instruments(frame: &Frame<'_>) -> Result<Option<Vec<Symbol>>, Problem> {
+    let Some(value) = frame.instruments else {
+        return Ok(None);
+    };
+    let wrong = || Problem::parameter("instruments", "must be an array of instruments' names");
+    let names: Vec<String> = serde_json::from_str(value.get()).map_err(|_| wrong())?;
+    let mut symbols = Vec::with_capacity(names.len());
+    for name in &names {
+        let symbol = Symbol::new(name).map_err(|_| {
+            let detail = format!("there is no instrument {name}");
+            Problem::new(Code::InstrumentNotFound, detail)
+        })?;
+        if !symbols.contains(&symbol) {
+            symbols.push(symbol);
+        }
+    }
+    if symbols.is_empty() {
+        return Err(wrong());
+    }
+    Ok(Some(symbols))
+}
+
+fn read_pace(frame: &Frame<'_>) -> Result<Pace, Problem> {
+    let Some(value) = frame.interval_ms else {
+        return Ok(Pace::EachDelta);
+    };
+    match value.get().parse::<u64>() {
+        Ok(milliseconds) if (1..=INTERVAL_MILLISECONDS_MAX).contains(&milliseconds) => {
+            Ok(Pace::Every(Duration::from_millis(milliseconds)))
+        }
+        Ok(_) | Err(_) => {
+            let message = format!("must be a whole number from 1 to {INTERVAL_MILLISECONDS_MAX}");
+            Err(Problem::parameter("interval_ms", message))
+        }
+    }
+}
