@@ -1,2 +1,128 @@
-//! placeholder
-fn main() {}
+//! The exchange's binary: reads the command line, and does what it says.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Parser;
+use shardbook_api::app::{App, AppError};
+use shardbook_api::service::openapi_yaml;
+use shardbook_api::settings::{CommandLine, LogFormat, ServeArguments, Settings, Subcommand};
+use shardbook_engine::exchange::StartError;
+use shardbook_engine::journal::JournalError;
+use shardbook_engine::partition::reader::ReadError;
+use shardbook_engine::recovery::RecoveryError;
+use shardbook_storage::control_log::ControlLogError;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Something failed that no setting would mend.
+const FAILED: u8 = 1;
+
+/// A setting is wrong.
+const WRONG_SETTING: u8 = 2;
+
+/// The journal is damaged.
+const DAMAGED_JOURNAL: u8 = 3;
+
+fn main() -> ExitCode {
+    match CommandLine::parse().command {
+        Subcommand::Openapi => {
+            print!("{}", openapi_yaml());
+            ExitCode::SUCCESS
+        }
+        Subcommand::Serve(arguments) => serve(&arguments),
+    }
+}
+
+fn serve(arguments: &ServeArguments) -> ExitCode {
+    let settings = match Settings::read(arguments) {
+        Ok(settings) => settings,
+        Err(error) => {
+            eprintln!("shardbook: {error}");
+            return ExitCode::from(WRONG_SETTING);
+        }
+    };
+    start_log(&settings);
+    let served = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")
+        .and_then(|runtime| runtime.block_on(run(settings)));
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("shardbook: {error:#}");
+            ExitCode::from(error.downcast_ref().map_or(FAILED, exit_code))
+        }
+    }
+}
+
+async fn run(settings: Settings) -> anyhow::Result<()> {
+    let mut terminated = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut interrupted = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let app = App::start(settings, Arc::new(end)).await?;
+    // Whoever started it waits for this line to know where it is and that it serves.
+    println!("listening on http://{}", app.address());
+    tracing::info!(address = %app.address(), "serving; the documentation is at /docs");
+    tokio::select! {
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+    }
+    tracing::info!("stopping");
+    app.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Ends the process at once: nothing may be answered after the journal failed.
+fn end(error: &dyn std::error::Error) {
+    tracing::error!(%error, "the journal failed; the process ends, and starts again from what is durable");
+    eprintln!("shardbook: {error}");
+    std::process::exit(i32::from(FAILED));
+}
+
+fn start_log(settings: &Settings) {
+    let filter = EnvFilter::new(&settings.log_filter);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match settings.log_format {
+        LogFormat::Human => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+fn exit_code(error: &AppError) -> u8 {
+    match error {
+        AppError::Journal(error) => journal_exit_code(error),
+        AppError::ControlLog(error) => match error {
+            ControlLogError::Journal(error) => journal_exit_code(error),
+            ControlLogError::Record { .. } | ControlLogError::OutOfStep { .. } => DAMAGED_JOURNAL,
+            ControlLogError::Contradiction { .. } => WRONG_SETTING,
+        },
+        AppError::Exchange(StartError::Recovery(error)) => match error {
+            RecoveryError::Read(ReadError::Journal(error)) => journal_exit_code(error),
+            RecoveryError::Read(ReadError::Record { .. })
+            | RecoveryError::UnknownInstrument { .. }
+            | RecoveryError::OutOfStep { .. } => DAMAGED_JOURNAL,
+        },
+        AppError::TooFewPartitions { .. }
+        | AppError::Exchange(StartError::NoSuchPartition { .. })
+        | AppError::ForeignDatabase(_)
+        | AppError::Feed(_)
+        | AppError::Listen { .. } => WRONG_SETTING,
+        AppError::Exchange(StartError::Thread(_))
+        | AppError::Database(_)
+        | AppError::Metrics(_)
+        | AppError::Machine { .. } => FAILED,
+    }
+}
+
+fn journal_exit_code(error: &JournalError) -> u8 {
+    match error {
+        JournalError::InUse { .. } => WRONG_SETTING,
+        JournalError::Damaged { .. } | JournalError::OutOfRange { .. } => DAMAGED_JOURNAL,
+        JournalError::Io { .. } | JournalError::NoRoom { .. } => FAILED,
+    }
+}

@@ -22,7 +22,7 @@ pub mod price;
 pub mod publisher;
 pub mod quantity;
 pub mod record;
-mod recovery;
+pub mod recovery;
 pub mod responder;
 pub mod router;
 pub mod shard;

@@ -1,5 +1,7 @@
 //! Who carries changes out to those who watch.
 
+use std::sync::Arc;
+
 use crate::id::InstrumentId;
 use crate::journal::Durable;
 use crate::market_data::Change;
@@ -9,6 +11,12 @@ use crate::market_data::Change;
 pub trait Publisher: Send + Sync {
     /// Takes the changes of one or more consecutive records of an instrument.
     fn publish(&self, instrument: InstrumentId, changes: Durable<Vec<Change>>);
+}
+
+impl<P: Publisher + ?Sized> Publisher for Arc<P> {
+    fn publish(&self, instrument: InstrumentId, changes: Durable<Vec<Change>>) {
+        (**self).publish(instrument, changes);
+    }
 }
 
 /// Carries nothing anywhere.

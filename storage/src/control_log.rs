@@ -10,6 +10,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use rust_decimal::Decimal;
 use shardbook_engine::control::{ControlRecord, begin_payload, decode_payload};
 use shardbook_engine::id::InstrumentId;
 use shardbook_engine::instrument::{Instrument, InstrumentSpecification};
@@ -42,19 +43,19 @@ pub enum ControlLogError {
         /// What does not fit.
         what: String,
     },
-    /// An instrument is asked for with another tick, lot or partition than it has had.
+    /// An instrument is asked for with another tick or lot than it has had.
     #[error(
         "instrument {symbol} has {field} {listed} since it was first listed, not {given}; give it another symbol, or keep its {field}"
     )]
     Contradiction {
         /// Which instrument.
         symbol: String,
-        /// `tick_size`, `lot_size` or `partition`.
+        /// `tick_size` or `lot_size`.
         field: &'static str,
         /// What it is.
-        listed: String,
+        listed: Decimal,
         /// What was asked for.
-        given: String,
+        given: Decimal,
     },
 }
 
@@ -114,15 +115,15 @@ impl ControlLog {
     }
 
     /// Lists an instrument, durably, if it is new; else takes on its rules, which may change,
-    /// as far as tick, lot and partition stay what they were. `partition` is where a new one
-    /// goes, and what a listed one must stand in if it is given.
+    /// as far as tick and lot stay what they were. A new one goes to one of `partitions`, in
+    /// turn, for good.
     ///
     /// # Errors
     /// When it contradicts what is listed, or the journal can't be written.
     pub fn list(
         &mut self,
         specification: InstrumentSpecification,
-        partition: Option<PartitionId>,
+        partitions: u32,
         now: Timestamp,
     ) -> Result<Listing, ControlLogError> {
         let known = self
@@ -130,14 +131,14 @@ impl ControlLog {
             .iter_mut()
             .find(|listing| listing.instrument.symbol == specification.symbol);
         if let Some(listing) = known {
-            check(listing, &specification, partition)?;
+            check(listing, &specification)?;
             let id = listing.instrument.id;
             listing.instrument = Arc::new(specification.numbered(id));
             return Ok(listing.clone());
         }
         let number = u32::try_from(self.listings.len()).unwrap_or(u32::MAX);
         let instrument = specification.numbered(InstrumentId::new(number));
-        let partition = partition.unwrap_or_default();
+        let partition = PartitionId::new(number % partitions.max(1));
         let record = ControlRecord::InstrumentListed {
             instrument: instrument.clone(),
             partition: partition.get(),
@@ -230,31 +231,21 @@ fn append(journal: &mut dyn Journal, record: &ControlRecord) -> Result<(), Contr
 fn check(
     listing: &Listing,
     specification: &InstrumentSpecification,
-    partition: Option<PartitionId>,
 ) -> Result<(), ControlLogError> {
     let listed = &listing.instrument;
-    let contradiction = |field, listed: String, given: String| {
-        Err(ControlLogError::Contradiction {
-            symbol: specification.symbol.to_string(),
-            field,
-            listed,
-            given,
-        })
-    };
-    if listed.tick != specification.tick {
-        let given = specification.tick.step().to_string();
-        return contradiction("tick_size", listed.tick.step().to_string(), given);
+    let increments = [
+        ("tick_size", listed.tick, specification.tick),
+        ("lot_size", listed.lot, specification.lot),
+    ];
+    for (field, listed, given) in increments {
+        if listed != given {
+            return Err(ControlLogError::Contradiction {
+                symbol: specification.symbol.to_string(),
+                field,
+                listed: listed.step(),
+                given: given.step(),
+            });
+        }
     }
-    if listed.lot != specification.lot {
-        let given = specification.lot.step().to_string();
-        return contradiction("lot_size", listed.lot.step().to_string(), given);
-    }
-    match partition {
-        Some(given) if given != listing.partition => contradiction(
-            "partition",
-            listing.partition.get().to_string(),
-            given.get().to_string(),
-        ),
-        Some(_) | None => Ok(()),
-    }
+    Ok(())
 }

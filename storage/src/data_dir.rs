@@ -12,6 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use shardbook_engine::journal::JournalError;
+use shardbook_engine::partition::PartitionId;
 
 /// A data directory, held against every other process until this is dropped.
 #[derive(Debug)]
@@ -55,8 +56,8 @@ impl DataDir {
 
     /// Where the journal of the partition with this number stands.
     #[must_use]
-    pub fn partition(&self, number: u16) -> PathBuf {
-        self.root.join(format!("partition-{number}"))
+    pub fn partition(&self, partition: PartitionId) -> PathBuf {
+        self.root.join(format!("partition-{}", partition.get()))
     }
 
     /// Where the control log stands.
@@ -109,7 +110,10 @@ mod tests {
         let root = above.path().join("a/b/data");
         let directory = DataDir::open(&root).unwrap();
         assert!(root.is_dir());
-        assert_eq!(directory.partition(3), root.join("partition-3"));
+        assert_eq!(
+            directory.partition(PartitionId::new(3)),
+            root.join("partition-3")
+        );
         assert_eq!(directory.control(), root.join("control"));
         assert_eq!(directory.database(), root.join("shardbook.db"));
     }

@@ -7,7 +7,6 @@ use shardbook_engine::instrument::{Increment, InstrumentSpecification};
 use shardbook_engine::journal::{
     Journal, JournalError, JournalReader, JournalSource, Part, Position, PositionRange, ReadFrame,
 };
-use shardbook_engine::partition::PartitionId;
 use shardbook_engine::quantity::Quantity;
 use shardbook_engine::time::Timestamp;
 
@@ -84,69 +83,43 @@ fn the_exchange_and_its_instruments_are_the_same_after_opening_again() {
     let frames = Frames::default();
     let mut log = open(&frames);
     let exchange = log.exchange();
-    let btc = log
-        .list(specification("BTC-USD", "0.01"), None, NOW)
-        .unwrap();
-    let eth = log
-        .list(
-            specification("ETH-USD", "0.01"),
-            Some(PartitionId::new(1)),
-            NOW,
-        )
-        .unwrap();
-    assert_eq!((btc.instrument.id.get(), eth.instrument.id.get()), (0, 1));
+    let listed = ["BTC-USD", "ETH-USD", "SOL-USD"]
+        .map(|symbol| log.list(specification(symbol, "0.01"), 2, NOW).unwrap());
+    let numbers = listed.each_ref().map(|listing| listing.instrument.id.get());
+    assert_eq!(numbers, [0, 1, 2]);
+    let partitions = listed.each_ref().map(|listing| listing.partition.get());
+    assert_eq!(partitions, [0, 1, 0], "in turn");
 
     let again = open(&frames);
     assert_eq!(again.exchange(), exchange);
-    assert_eq!(again.listings(), [btc, eth]);
+    assert_eq!(again.listings(), listed);
 }
 
 #[test]
 fn listing_again_writes_nothing_and_takes_on_the_rules_that_may_change() {
     let frames = Frames::default();
     let mut log = open(&frames);
-    let first = log
-        .list(
-            specification("BTC-USD", "0.01"),
-            Some(PartitionId::new(2)),
-            NOW,
-        )
-        .unwrap();
+    log.list(specification("BTC-USD", "0.01"), 2, NOW).unwrap();
+    let first = log.list(specification("ETH-USD", "0.01"), 2, NOW).unwrap();
     let written = frames.range();
-    let mut changed = specification("BTC-USD", "0.01");
-    changed.binance_symbol = Some("BTCUSDT".to_owned());
-    let second = log.list(changed, None, NOW).unwrap();
+    let mut changed = specification("ETH-USD", "0.01");
+    changed.binance_symbol = Some("ETHUSDT".to_owned());
+    let second = log.list(changed, 1, NOW).unwrap();
     assert_eq!(frames.range(), written);
-    assert_eq!(second.instrument.binance_symbol.as_deref(), Some("BTCUSDT"));
-    assert_eq!(
-        (second.instrument.id, second.partition),
-        (first.instrument.id, first.partition)
-    );
+    assert_eq!(second.instrument.binance_symbol.as_deref(), Some("ETHUSDT"));
+    assert_eq!(second.instrument.id, first.instrument.id);
+    assert_eq!(second.partition.get(), 1, "it stays where its records are");
 }
 
 #[test]
-fn a_tick_a_lot_or_a_partition_never_changes() {
+fn a_tick_or_a_lot_never_changes() {
     let mut log = open(&Frames::default());
-    log.list(
-        specification("BTC-USD", "0.01"),
-        Some(PartitionId::new(0)),
-        NOW,
-    )
-    .unwrap();
+    log.list(specification("BTC-USD", "0.01"), 1, NOW).unwrap();
     let tick = specification("BTC-USD", "0.10");
     let mut lot = specification("BTC-USD", "0.01");
     lot.lot = Increment::new("0.01".parse().unwrap()).unwrap();
-    let same = specification("BTC-USD", "0.01");
-    let elsewhere = Some(PartitionId::new(1));
-    for (field, specification, partition) in [
-        ("tick_size", tick, None),
-        ("lot_size", lot, None),
-        ("partition", same, elsewhere),
-    ] {
-        let error = log
-            .list(specification, partition, NOW)
-            .unwrap_err()
-            .to_string();
+    for (field, specification) in [("tick_size", tick), ("lot_size", lot)] {
+        let error = log.list(specification, 1, NOW).unwrap_err().to_string();
         assert!(
             error.contains("BTC-USD") && error.contains(field),
             "{error}"
@@ -158,7 +131,7 @@ fn a_tick_a_lot_or_a_partition_never_changes() {
 fn a_log_that_does_not_begin_with_its_exchange_is_refused() {
     let frames = Frames::default();
     open(&frames)
-        .list(specification("BTC-USD", "0.01"), None, NOW)
+        .list(specification("BTC-USD", "0.01"), 1, NOW)
         .unwrap();
     frames.0.lock().unwrap().remove(0);
     let error = ControlLog::open(Box::new(frames), NOW)

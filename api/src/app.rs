@@ -1,0 +1,268 @@
+//! Puts the exchange together and takes it apart again.
+//!
+//! It starts from the inside out: the data directory, the control log, the journals, the shards
+//! rebuilt from them, the projector, the feed, and last the socket; and stops from the outside
+//! in, so that whatever was accepted is answered, durable and, as far as time allows, in the
+//! database.
+
+mod database;
+mod open;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use poem::EndpointExt;
+use shardbook_engine::exchange::{Exchange, ExchangeLimits, Setup, StartError};
+use shardbook_engine::instrument::Instrument;
+use shardbook_engine::journal::JournalError;
+use shardbook_engine::partition::OnFatal;
+use shardbook_engine::router::Router;
+use shardbook_engine::time::SystemClock;
+use shardbook_feed::feed::{Feed, StartError as FeedError};
+use shardbook_feed::sink::RouterSink;
+use shardbook_feed::status::FeedStatus;
+use shardbook_storage::control_log::ControlLogError;
+use shardbook_storage::data_dir::DataDir;
+use shardbook_storage::database::DatabaseError;
+use shardbook_storage::projector::RefusedDatabase;
+use thiserror::Error;
+use tokio::sync::watch;
+
+use crate::archive::Lookups;
+use crate::calls::market_data::MarketDataCalls;
+use crate::calls::operations::Operations;
+use crate::calls::orders::Orders;
+use crate::edge::Edge;
+use crate::guard::Guard;
+use crate::health::ExchangeHealth;
+use crate::metrics::{CountingPublisher, Metrics, MetricsError, Observed};
+use crate::server::Listener;
+use crate::service::{Extra, service};
+use crate::settings::Settings;
+use crate::stream::StreamHub;
+use crate::stream::sse::EventCalls;
+use crate::stream::websocket::WebSocketCalls;
+use crate::trading::Trading;
+
+use self::database::{DatabaseView, Projection};
+use self::open::Opened;
+
+/// Why the exchange did not start.
+#[derive(Debug, Error)]
+pub enum AppError {
+    /// The data directory or a journal in it.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The control log, or an instrument that contradicts it.
+    #[error(transparent)]
+    ControlLog(#[from] ControlLogError),
+    /// A listed instrument's partition is not among those of the settings.
+    #[error("partitions is {given}, but {symbol} stands in partition {partition}; allowed is at least {}", partition + 1)]
+    TooFewPartitions {
+        /// As set.
+        given: u32,
+        /// The instrument.
+        symbol: String,
+        /// Its partition, from 0.
+        partition: u32,
+    },
+    /// The journals' content can't be brought back.
+    #[error(transparent)]
+    Exchange(#[from] StartError),
+    /// The database's address can't be used.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// The database must not be written to.
+    #[error("{0}; name another database, or another data directory")]
+    ForeignDatabase(RefusedDatabase),
+    /// The feed's settings can't be met.
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    /// The metrics can't be set up.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// The address can't be listened at.
+    #[error("listen is {address}, which can't be had: {source}")]
+    Listen {
+        /// As set.
+        address: SocketAddr,
+        /// What the machine said.
+        source: std::io::Error,
+    },
+    /// The machine refused something else.
+    #[error("{doing}: {source}")]
+    Machine {
+        /// What was being done.
+        doing: &'static str,
+        /// What it said.
+        source: std::io::Error,
+    },
+}
+
+/// A running exchange.
+pub struct App {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    server: tokio::task::JoinHandle<std::io::Result<()>>,
+    feed: Feed,
+    exchange: Exchange,
+    projection: Projection,
+    /// Keeps every other process out until the end.
+    _data_dir: DataDir,
+}
+
+impl App {
+    /// Starts the exchange; when this returns, it listens.
+    ///
+    /// `on_fatal` ends the process when the journal fails.
+    ///
+    /// # Errors
+    /// When a setting can't be met, the journal is damaged, or the machine refuses.
+    pub async fn start(settings: Settings, on_fatal: OnFatal) -> Result<Self, AppError> {
+        let Opened {
+            data_dir,
+            exchange,
+            instruments,
+            journals,
+        } = open::open(&settings).await?;
+        let traded: Vec<Arc<Instrument>> = instruments
+            .iter()
+            .map(|(instrument, _)| Arc::clone(instrument))
+            .collect();
+        let metrics = Metrics::new(traded.len())?;
+        let hub = Arc::new(StreamHub::new(settings.stream_events));
+        let publisher = CountingPublisher::new(metrics.clone(), Arc::clone(&hub), &traded);
+        let publisher = Arc::new(publisher);
+        let setup = Setup {
+            journals,
+            instruments,
+            limits: ExchangeLimits {
+                queue_length: settings.queue_length,
+                shard: settings.shard,
+                market_data: settings.market_data,
+            },
+            clock: Arc::new(SystemClock),
+            publisher: publisher.clone(),
+            observer: Arc::new(metrics.clone()),
+            on_fatal,
+        };
+        let engine = blocking("replaying the journal", move || Exchange::start(setup)).await??;
+        publisher.go_live();
+        let url = database::url(settings.database.as_ref(), &data_dir);
+        let projection = Projection::start(&url, exchange, &engine).await?;
+        let sink = RouterSink::new(Arc::clone(engine.router()));
+        let feed = Feed::start(settings.feed, traded, sink).await?;
+        let (stop, stopped) = watch::channel(false);
+        let running = Running {
+            router: Arc::clone(engine.router()),
+            feed: feed.status(),
+            database: projection.view(),
+            hub,
+            metrics,
+            stopped: stopped.clone(),
+        };
+        let edge = running.serve_behind(settings.guard);
+        let listener =
+            Listener::bind(settings.listen)
+                .await
+                .map_err(|source| AppError::Listen {
+                    address: settings.listen,
+                    source,
+                })?;
+        let address = listener.address();
+        let server = tokio::spawn(listener.serve(edge, stopped));
+        Ok(Self {
+            address,
+            stop,
+            server,
+            feed,
+            exchange: engine,
+            projection,
+            _data_dir: data_dir,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no more requests, finishes those under way, and ends once everything accepted is
+    /// durable and answered.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        match self.server.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the server did not end well"),
+            Err(error) => tracing::error!(%error, "the server did not end well"),
+        }
+        self.feed.stop().await;
+        self.exchange.stop().await;
+        self.projection.stop().await;
+    }
+}
+
+/// What the calls are answered from.
+struct Running {
+    router: Arc<Router>,
+    feed: watch::Receiver<FeedStatus>,
+    database: DatabaseView,
+    hub: Arc<StreamHub>,
+    metrics: Metrics,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Running {
+    fn serve_behind(self, guard: Guard) -> Edge {
+        let Self {
+            router,
+            feed,
+            database,
+            hub,
+            metrics,
+            stopped,
+        } = self;
+        Observed {
+            router: Arc::clone(&router),
+            feed: feed.clone(),
+        }
+        .register(&metrics);
+        let health = ExchangeHealth {
+            router: Arc::clone(&router),
+            feed,
+            database: Arc::new(database.clone()),
+        };
+        let trading = Trading::new(router, Lookups::new(Arc::new(database)));
+        let stream = WebSocketCalls::new(
+            trading.clone(),
+            Arc::clone(&hub),
+            metrics.clone(),
+            stopped.clone(),
+        );
+        let calls = (
+            Orders::new(trading.clone(), metrics.clone()),
+            MarketDataCalls::new(trading.clone()),
+            EventCalls::new(trading, hub, stopped),
+            Operations::new(Arc::new(health), metrics),
+        );
+        let stream = Extra {
+            path: "/stream",
+            endpoint: stream.boxed(),
+        };
+        service(calls, vec![stream], guard)
+    }
+}
+
+/// Runs what blocks where it may.
+async fn blocking<T: Send + 'static>(
+    doing: &'static str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, AppError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| AppError::Machine {
+            doing,
+            source: std::io::Error::other(error),
+        })
+}

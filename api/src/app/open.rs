@@ -1,0 +1,106 @@
+//! Opens what is durable: the data directory, the control log and the journals.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use shardbook_engine::instrument::{Instrument, InstrumentSpecification};
+use shardbook_engine::journal::{Journal, JournalError};
+use shardbook_engine::partition::PartitionId;
+use shardbook_engine::time::{Clock, SystemClock, Timestamp};
+use shardbook_storage::control_log::{ControlLog, Listing};
+use shardbook_storage::data_dir::DataDir;
+use shardbook_storage::journal::{FileJournal, JournalOptions};
+use uuid::Uuid;
+
+use super::{AppError, blocking};
+use crate::settings::Settings;
+
+/// What was found on disk, brought in line with the settings.
+pub(super) struct Opened {
+    pub(super) data_dir: DataDir,
+    pub(super) exchange: Uuid,
+    /// Those of the settings in their order, then those that they no longer name.
+    pub(super) instruments: Vec<(Arc<Instrument>, PartitionId)>,
+    pub(super) journals: Vec<Box<dyn Journal>>,
+}
+
+pub(super) async fn open(settings: &Settings) -> Result<Opened, AppError> {
+    let root = settings.data_dir.clone();
+    let wanted = settings.instruments.clone();
+    let partitions = settings.partitions;
+    blocking("opening the journal", move || {
+        open_blocking(root, wanted, partitions)
+    })
+    .await?
+}
+
+fn open_blocking(
+    root: PathBuf,
+    wanted: Vec<InstrumentSpecification>,
+    partitions: u32,
+) -> Result<Opened, AppError> {
+    let data_dir = DataDir::open(root)?;
+    let mut control = ControlLog::open(journal(data_dir.control())?, SystemClock.now())?;
+    let instruments = list(&mut control, wanted, partitions, SystemClock.now())?;
+    for (instrument, partition) in &instruments {
+        if partition.get() >= partitions {
+            return Err(AppError::TooFewPartitions {
+                given: partitions,
+                symbol: instrument.symbol.to_string(),
+                partition: partition.get(),
+            });
+        }
+    }
+    let journals =
+        (0..partitions).map(|number| journal(data_dir.partition(PartitionId::new(number))));
+    let journals = journals.collect::<Result<_, _>>()?;
+    Ok(Opened {
+        exchange: control.exchange(),
+        data_dir,
+        instruments,
+        journals,
+    })
+}
+
+/// Lists what the settings name. A new instrument goes to the partitions in turn.
+fn list(
+    control: &mut ControlLog,
+    wanted: Vec<InstrumentSpecification>,
+    partitions: u32,
+    now: Timestamp,
+) -> Result<Vec<(Arc<Instrument>, PartitionId)>, AppError> {
+    let mut listings: Vec<Listing> = Vec::with_capacity(wanted.len());
+    for specification in wanted {
+        listings.push(control.list(specification, partitions, now)?);
+    }
+    for listing in control.listings() {
+        if !listings
+            .iter()
+            .any(|known| known.instrument.id == listing.instrument.id)
+        {
+            let symbol = &listing.instrument.symbol;
+            tracing::warn!(%symbol, "the settings no longer name this instrument; it stays");
+            listings.push(listing.clone());
+        }
+    }
+    Ok(listings
+        .into_iter()
+        .map(|listing| (listing.instrument, listing.partition))
+        .collect())
+}
+
+fn journal(directory: PathBuf) -> Result<Box<dyn Journal>, JournalError> {
+    let (journal, report) = FileJournal::open(&directory, JournalOptions::default())?;
+    let (oldest, newest) = (report.range.oldest, report.range.newest);
+    tracing::info!(directory = %directory.display(), %oldest, %newest, "journal opened");
+    if let Some(tail) = report.torn_tail {
+        tracing::warn!(
+            file = %tail.file.display(),
+            offset = tail.offset,
+            bytes = tail.bytes,
+            "cut a torn tail off: a write that did not end before the process did, and that nobody \
+             was told of"
+        );
+    }
+    Ok(Box::new(journal))
+}
