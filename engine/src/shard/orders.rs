@@ -62,6 +62,10 @@ impl OpenOrders {
         Some(&slot.order)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
     /// Every open order, in no order that means anything.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Handle, &OpenOrder)> {
         self.by_id

@@ -75,8 +75,13 @@ impl Replayer {
     }
 
     /// Gives the shard back.
+    ///
+    /// # Panics
+    /// When orders are held that do not rest any more: a bug.
     #[must_use]
     pub fn finish(self) -> Shard {
+        let resting = self.shard.orders.len() + self.shard.mirrored.len();
+        assert_eq!(self.handles.len(), resting, "what rests is what is held");
         self.shard
     }
 

@@ -22,7 +22,7 @@ use crate::side::Side;
 use crate::time::Timestamp;
 
 /// Small, so that a hundred commands reach all of them.
-const LIMITS: ShardLimits = ShardLimits {
+pub(super) const LIMITS: ShardLimits = ShardLimits {
     open_orders_per_client: 4,
     order_ids: 6,
     idempotency_keys: 4,
@@ -261,7 +261,7 @@ fn a_stamp_before_the_last_is_a_bug() {
 const CLIENTS: [&str; 3] = ["alice", "bob", "carol"];
 
 /// Up to 120 commands, each some microseconds after the one before.
-fn story() -> impl Strategy<Value = Vec<Stamped>> {
+pub(super) fn story() -> impl Strategy<Value = Vec<Stamped>> {
     vec((0_u64..8, command()), 1..120).prop_map(|steps| {
         let mut now = 0;
         let stamped = steps.into_iter().map(|(step, command)| {

@@ -429,6 +429,26 @@ fn a_mass_cancel_takes_a_clients_orders_oldest_first() {
 }
 
 #[test]
+fn a_mass_cancel_of_both_sides_goes_by_age_alone() {
+    given(usual()).goes(&expect![[r#"
+        alice buys 1 @ 99.00 as #1
+            1.
+        alice sells 1 @ 101.00 as #2
+            2.
+        alice sells 1 @ 103.00 as #3
+            3.
+        alice buys 1 @ 98.00 as #4
+            4.
+        all of alice go
+            5.
+            #1 cancelled: MassCancel
+            #2 cancelled: MassCancel
+            #3 cancelled: MassCancel
+            #4 cancelled: MassCancel
+    "#]]);
+}
+
+#[test]
 fn self_trade_prevention_takes_the_maker_the_taker_or_both() {
     given(usual()).goes(&expect![[r#"
         alice sells 2 @ 100.00 as #1
