@@ -1,6 +1,6 @@
 //! The database: SQLite in a file, or PostgreSQL.
 //!
-//! One connection writes and a bounded pool reads. Connections are made when they are needed and
+//! One connection at a time writes and a bounded pool reads. Connections are made when they are needed and
 //! made anew when they broke, so that a database may be away at any time, at the start too.
 //!
 //! What was committed survives a power failure on both (SQLite: write-ahead log with a flush for
@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteAutoVacuum, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    ConnAcquireErr, ConnectOptions, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnAcquireErr, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
+    DbBackend, DbErr, IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 use thiserror::Error;
@@ -37,6 +37,15 @@ const WAL_PAGES: &str = "8192";
 
 /// SQLite's page cache a connection, in KiB (negative: KiB instead of pages).
 const CACHE_KIB: &str = "-65536";
+
+/// A transaction given up on here may go on inside the server, and hold what it locked, until
+/// the server gives it up too: when it hears nothing for so long.
+const POSTGRES_TRANSACTION_SETTINGS: &str = "SET LOCAL idle_in_transaction_session_timeout = '60s'; \
+     SET LOCAL statement_timeout = '60s'";
+
+/// Connections that write to PostgreSQL: one at a time, and others for when that one hangs
+/// where nobody answers. SQLite has one writer anyway.
+const POSTGRES_WRITERS_MAX: u32 = 3;
 
 /// Where the database is.
 #[derive(Clone, PartialEq, Eq)]
@@ -140,9 +149,13 @@ impl Database {
     /// # Errors
     /// When the address can't be understood.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, DatabaseError> {
+        let writers = match url {
+            DatabaseUrl::Sqlite(_) => 1,
+            DatabaseUrl::Postgres(_) => POSTGRES_WRITERS_MAX,
+        };
         Ok(Self {
             reader: connect(url, READERS_MAX).await?,
-            writer: connect(url, 1).await?,
+            writer: connect(url, writers).await?,
         })
     }
 
@@ -180,10 +193,28 @@ impl Database {
         } else {
             options.isolation_level = Some(IsolationLevel::ReadCommitted);
         }
-        self.writer
+        let doing = "beginning a transaction";
+        let transaction = self
+            .writer
             .begin_with_options(options)
             .await
-            .map_err(DatabaseError::failed("beginning a transaction"))
+            .map_err(DatabaseError::failed(doing))?;
+        if self.backend() == DbBackend::Postgres {
+            transaction
+                .execute_unprepared(POSTGRES_TRANSACTION_SETTINGS)
+                .await
+                .map_err(DatabaseError::failed(doing))?;
+        }
+        Ok(transaction)
+    }
+
+    /// Asks whether it can be written to.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn ping(&self) -> Result<(), DatabaseError> {
+        let pinging = DatabaseError::failed("asking whether it is there");
+        self.writer.ping().await.map_err(pinging)
     }
 
     /// Lets go of all connections, once what is under way has ended.

@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::select_all;
 use shardbook_engine::exchange::PartitionLog;
 use shardbook_engine::id::InstrumentId;
@@ -37,6 +38,7 @@ use shardbook_engine::journal::{Durable, Position};
 use shardbook_engine::partition::PartitionId;
 use shardbook_engine::partition::reader::RecordReader;
 use shardbook_engine::record::Record;
+use shardbook_engine::time::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
@@ -53,6 +55,10 @@ use crate::retry::Retry;
 /// How long the projector goes on catching up once it has been told to stop. What is left over
 /// is projected after the next start.
 const CATCH_UP_AT_STOP: Duration = Duration::from_secs(10);
+
+/// How often a database that has nothing to write is asked whether it is there: how late an
+/// outage may be noticed.
+const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How much the projector takes at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,7 +232,9 @@ impl Projector {
             let wait: Pin<Box<dyn Future<Output = ()> + Send>> = match caught_up {
                 Ok(()) => {
                     retry.reset();
-                    Box::pin(more(&self.logs, self.limits.pause))
+                    let more = more(&self.logs, self.limits.pause);
+                    // Without more the time is up, and it is asked whether it is there.
+                    Box::pin(timeout(PROBE_INTERVAL, more).map(|_| ()))
                 }
                 Err(error) => {
                     let delay = retry.delay();
@@ -252,13 +260,14 @@ impl Projector {
     fn failed(&mut self, error: &ProjectorError, delay: Duration) {
         self.session = None;
         let reason = error.to_string();
-        let news = self.status.send_if_modified(|status| {
-            let database = DatabaseState::Down {
-                reason: reason.clone(),
-            };
-            let news = status.database != database;
+        let oldest = self.oldest_waiting();
+        let database = DatabaseState::Down {
+            reason: reason.clone(),
+        };
+        let news = self.status.borrow().database != database;
+        self.status.send_modify(|status| {
             status.database = database;
-            news
+            status.oldest_waiting = oldest;
         });
         let next_try_seconds = delay.as_secs_f64();
         if news {
@@ -268,17 +277,35 @@ impl Projector {
         }
     }
 
+    /// The stamp of the oldest record after the positions last known.
+    fn oldest_waiting(&self) -> Option<Timestamp> {
+        let status = self.status.borrow();
+        let oldest = self.logs.iter().filter_map(|log| {
+            let next = status.positions.get(&log.id)?.next();
+            // Should the journal refuse, the age is unknown; the reason is told by the next try.
+            let mut reader = RecordReader::from(&*log.source, next).ok()?;
+            let payload = reader.read().ok()??;
+            payload.first().map(|record| record.timestamp)
+        });
+        oldest.min()
+    }
+
     /// Projects all that the journals hold.
     async fn catch_up(&mut self) -> Result<(), ProjectorError> {
         if self.session.is_none() {
             self.admit().await?;
         }
+        let mut idle = true;
         loop {
             let mut wrote = false;
             for index in 0..self.logs.len() {
                 wrote |= self.project_batch(index).await?;
             }
+            idle &= !wrote;
             if !wrote {
+                if idle {
+                    self.store.probe().await?;
+                }
                 self.status
                     .send_if_modified(|status| status.oldest_waiting.take().is_some());
                 return Ok(());

@@ -409,6 +409,9 @@ async fn a_database_may_come_late_and_go_away() {
     handle
         .wait_until(|status| status.database != DatabaseState::Up)
         .await;
+    handle
+        .wait_until(|status| status.oldest_waiting.is_some())
+        .await;
     let lag = handle.lag(Timestamp::from_microseconds(u64::MAX)).unwrap();
     assert_eq!(lag.records, 50);
     assert!(lag.age > Duration::ZERO);

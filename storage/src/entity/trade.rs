@@ -10,12 +10,13 @@ use super::moment::Moment;
 #[sea_orm(table_name = "trades")]
 pub struct Model {
     /// `<instrument>-<trade_number>`.
-    #[sea_orm(primary_key, auto_increment = false, column_type = "Text")]
+    #[sea_orm(unique, column_type = "Text")]
     pub trade_id: String,
     /// The instrument's symbol.
-    #[sea_orm(column_type = "Text")]
+    #[sea_orm(primary_key, auto_increment = false, column_type = "Text")]
     pub instrument: String,
     /// Its number within the instrument, from 1 without a gap.
+    #[sea_orm(primary_key, auto_increment = false)]
     pub trade_number: i64,
     /// The buyer's order.
     #[sea_orm(column_type = "Text")]

@@ -14,7 +14,9 @@
 //! show: a flip inside the very last frame looks like 3, and so does the loss of the last
 //! segments look like a journal that was shorter; both show where others know a position, as the
 //! database does. A segment that another follows was flushed whole before that one came to be,
-//! so its last frame is never taken for torn.
+//! so its last frame is never taken for torn. And where a flush fails while a run is cut, the
+//! process is started again, and then power fails, the run may be back in pieces: that journal
+//! is refused although nothing acknowledged is missing.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -39,6 +41,8 @@ pub(super) struct Found {
     pub(super) segments: Vec<HeldSegment>,
     /// Behind the last frame that stays.
     pub(super) end: End,
+    /// Where the last whole frame begins, if it stands in the last segment.
+    last_frame: Option<u64>,
     /// What has to be cut.
     tail: Option<Tail>,
 }
@@ -105,6 +109,8 @@ struct Walk {
     cursor: Option<FrameCursor>,
     /// Why the frames ended there, if not with zeros.
     invalid: Option<&'static str>,
+    /// Where the last whole frame begins, if it stands in that segment.
+    last_frame: Option<u64>,
     /// Where each whole frame of an unfinished run begins.
     run: Vec<End>,
 }
@@ -139,13 +145,17 @@ impl Walk {
         };
         let segment = self.segments.len().saturating_sub(1);
         let limit = cursor.length()?;
+        self.last_frame = None;
         self.invalid = loop {
             let before = end_of(cursor, segment);
             match cursor.step(limit)? {
-                Step::Frame(frame) => match frame.part {
-                    Part::MoreFollows => self.run.push(before),
-                    Part::Last => self.run.clear(),
-                },
+                Step::Frame(frame) => {
+                    self.last_frame = Some(before.offset);
+                    match frame.part {
+                        Part::MoreFollows => self.run.push(before),
+                        Part::Last => self.run.clear(),
+                    }
+                }
                 Step::End => break None,
                 Step::Invalid(what) => break Some(what),
             }
@@ -173,6 +183,7 @@ impl Walk {
             directory: directory.to_owned(),
             segments: self.segments,
             end,
+            last_frame: self.last_frame,
             tail: is_torn.then_some(Tail {
                 run: self.run,
                 whole_end,
@@ -319,8 +330,10 @@ impl Found {
         let path = segment::path(&self.directory, self.end.segment_first);
         let cursor = FrameCursor::open(files, path, Access::ReadWrite)?;
         let length = cursor.length()?;
-        if let Some(tail) = self.tail.take() {
-            self.cut_frames(&tail, &cursor, length)?;
+        match (self.tail.take(), self.last_frame) {
+            (Some(tail), _) => self.cut_frames(&tail, &cursor, length)?,
+            (None, Some(last_frame)) => self.write_again(last_frame, &cursor)?,
+            (None, None) => {}
         }
         let segment_bytes = cursor.header().segment_bytes;
         zero(cursor.file().as_ref(), length, segment_bytes)
@@ -344,6 +357,20 @@ impl Found {
                 .map_err(|source| failed("flushing", &self.directory, source))?;
         }
         Ok(())
+    }
+
+    /// Writes the last frame once more. If its flush failed, that ended its process, but the
+    /// machine may have kept its bytes for readers, and not for the disk: another flush alone
+    /// would say that all is well. Every frame before it was flushed before it was written.
+    fn write_again(&self, last_frame: u64, cursor: &FrameCursor) -> Result<(), JournalError> {
+        let length = self.end.offset.saturating_sub(last_frame);
+        let mut frame = vec![0; usize::try_from(length).unwrap_or_default()];
+        let file = cursor.file();
+        file.read_at(&mut frame, last_frame)
+            .map_err(|source| failed("reading", cursor.path(), source))?;
+        file.write_at(&frame, last_frame)
+            .and_then(|()| file.sync_data())
+            .map_err(|source| failed("writing", cursor.path(), source))
     }
 
     /// Zeros what is left of the tail in the segment that it begins in, last frame first.

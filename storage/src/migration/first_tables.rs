@@ -65,6 +65,16 @@ impl Columns {
         ColumnDef::new(name).text().not_null().take()
     }
 
+    /// Text of ASCII that is compared byte by byte, as SQLite does anyway: PostgreSQL would
+    /// compare by the rules of its language, which takes several times as long.
+    fn id(self, name: &'static str) -> ColumnDef {
+        let mut column = self.text(name);
+        if self.backend == DbBackend::Postgres {
+            column.extra("COLLATE \"C\"");
+        }
+        column
+    }
+
     fn optional_text(self, name: &'static str) -> ColumnDef {
         ColumnDef::new(name).text().null().take()
     }
@@ -105,13 +115,24 @@ impl Columns {
     }
 }
 
+/// A table that stands in the order of its key, where a database can do that: SQLite would
+/// otherwise keep every row twice, once in the order it came and once by its key.
+///
+/// PostgreSQL leaves a tenth of each page free, so that most rows can be changed without
+/// touching an index.
 fn table(
+    backend: DbBackend,
     name: &'static str,
     columns: impl IntoIterator<Item = ColumnDef>,
     key: &[&'static str],
 ) -> TableCreateStatement {
     let mut table = Table::create();
     table.table(name);
+    table.extra(if backend == DbBackend::Sqlite {
+        "WITHOUT ROWID"
+    } else {
+        "WITH (fillfactor = 90)"
+    });
     for column in columns {
         table.col(column);
     }
@@ -123,11 +144,17 @@ fn table(
 }
 
 fn exchange(columns: Columns) -> TableCreateStatement {
-    table("exchange", [columns.text("exchange_id")], &["exchange_id"])
+    table(
+        columns.backend,
+        "exchange",
+        [columns.id("exchange_id")],
+        &["exchange_id"],
+    )
 }
 
 fn partitions(columns: Columns) -> TableCreateStatement {
     table(
+        columns.backend,
         "partitions",
         [
             columns.integer("partition_number"),
@@ -139,9 +166,10 @@ fn partitions(columns: Columns) -> TableCreateStatement {
 
 fn instruments(columns: Columns) -> TableCreateStatement {
     table(
+        columns.backend,
         "instruments",
         [
-            columns.text("symbol"),
+            columns.id("symbol"),
             columns.integer("instrument_number"),
             columns.decimal("tick_size"),
             columns.decimal("lot_size"),
@@ -159,13 +187,14 @@ fn instruments(columns: Columns) -> TableCreateStatement {
 
 fn orders(columns: Columns) -> TableCreateStatement {
     table(
+        columns.backend,
         "orders",
         [
-            columns.text("instrument"),
+            columns.id("instrument"),
             columns.integer("sequence"),
             columns.integer("mirror_index"),
-            columns.text("order_id"),
-            columns.text("client_id"),
+            columns.id("order_id"),
+            columns.id("client_id"),
             columns.text("side"),
             columns.text("type"),
             columns.optional_text("time_in_force"),
@@ -190,14 +219,15 @@ fn orders(columns: Columns) -> TableCreateStatement {
 
 fn order_events(columns: Columns) -> TableCreateStatement {
     table(
+        columns.backend,
         "order_events",
         [
-            columns.text("instrument"),
+            columns.id("instrument"),
             columns.integer("order_sequence"),
             columns.integer("mirror_index"),
             columns.integer("sequence"),
-            columns.text("order_id"),
-            columns.text("client_id"),
+            columns.id("order_id"),
+            columns.id("client_id"),
             columns.text("status"),
             columns.optional_text("reason"),
             columns.optional_decimal("price"),
@@ -214,15 +244,16 @@ fn order_events(columns: Columns) -> TableCreateStatement {
 
 fn trades(columns: Columns) -> TableCreateStatement {
     table(
+        columns.backend,
         "trades",
         [
-            columns.text("trade_id"),
-            columns.text("instrument"),
+            columns.id("trade_id"),
+            columns.id("instrument"),
             columns.integer("trade_number"),
-            columns.text("buy_order_id"),
-            columns.text("sell_order_id"),
-            columns.text("buy_client_id"),
-            columns.text("sell_client_id"),
+            columns.id("buy_order_id"),
+            columns.id("sell_order_id"),
+            columns.id("buy_client_id"),
+            columns.id("sell_client_id"),
             columns.integer("buy_sequence"),
             columns.integer("buy_mirror_index"),
             columns.integer("sell_sequence"),
@@ -233,7 +264,8 @@ fn trades(columns: Columns) -> TableCreateStatement {
             columns.integer("sequence"),
             columns.time("timestamp"),
         ],
-        &["trade_id"],
+        // In the order they come, which that of their ids as text is not.
+        &["instrument", "trade_number"],
     )
 }
 
@@ -246,13 +278,9 @@ fn indexes() -> [IndexCreateStatement; 5] {
         }
         index
     };
-    let by_number = index(
-        "trades_by_number",
-        "trades",
-        &["instrument", "trade_number"],
-    )
-    .unique()
-    .take();
+    let by_id = index("trades_by_id", "trades", &["trade_id"])
+        .unique()
+        .take();
     [
         index("orders_by_id", "orders", &["order_id"]),
         // A client's orders, newest first when read backwards.
@@ -261,7 +289,7 @@ fn indexes() -> [IndexCreateStatement; 5] {
             "orders",
             &["client_id", "created_at", "instrument", "sequence"],
         ),
-        by_number,
+        by_id,
         // An order's trades, newest first when read backwards.
         index(
             "trades_by_buy_order",

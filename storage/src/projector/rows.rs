@@ -14,8 +14,9 @@ use sea_orm::{
 
 use crate::entity::moment::Moment;
 
-/// Rows in one statement on PostgreSQL: bounds its message, at some 300 bytes a row.
-const POSTGRES_ROWS_MAX: usize = 8_192;
+/// Rows in one statement on PostgreSQL: enough that a statement's own cost is lost among them,
+/// and few enough that a batch is several, of which one is made while another is worked on.
+const POSTGRES_ROWS_MAX: usize = 1_024;
 
 /// Rows in one statement on SQLite, longest first. No entity has more than 32 columns, and
 /// SQLite takes 32,766 values.
@@ -30,42 +31,84 @@ pub(super) enum Existing {
     Impossible,
 }
 
-/// Writes `rows`; no key twice among them.
-pub(super) async fn write<E: EntityTrait>(
-    transaction: &DatabaseTransaction,
-    rows: &[E::Model],
-    existing: Existing,
-) -> Result<(), DbErr> {
-    let backend = transaction.get_database_backend();
-    if backend == DbBackend::Sqlite {
-        return write_listed::<E>(transaction, rows, existing).await;
-    }
-    for rows in rows.chunks(POSTGRES_ROWS_MAX) {
-        let values = E::Column::iter().map(|column| array::<E>(column, rows));
-        let sql = columns_sql::<E>(existing);
-        let statement = Statement::from_sql_and_values(backend, sql, values);
-        transaction.execute_raw(statement).await?;
-    }
-    Ok(())
+/// Writes rows into a transaction. While the database works on one statement, the next one is
+/// put together.
+pub(super) struct RowWriter<'a> {
+    transaction: &'a DatabaseTransaction,
+    waiting: Option<Statement>,
 }
 
-async fn write_listed<E: EntityTrait>(
-    transaction: &DatabaseTransaction,
-    mut rows: &[E::Model],
-    existing: Existing,
-) -> Result<(), DbErr> {
-    for length in SQLITE_ROWS {
-        let sql = listed_sql::<E>(length, existing);
-        while let Some((now, later)) = rows.split_at_checked(length) {
-            let values = now
-                .iter()
-                .flat_map(|row| E::Column::iter().map(|column| sqlite_value(row.get(column))));
-            let statement = Statement::from_sql_and_values(DbBackend::Sqlite, &sql, values);
-            transaction.execute_raw(statement).await?;
-            rows = later;
+impl<'a> RowWriter<'a> {
+    pub(super) const fn new(transaction: &'a DatabaseTransaction) -> Self {
+        Self {
+            transaction,
+            waiting: None,
         }
     }
-    Ok(())
+
+    /// Writes `rows`, no key twice among them; the last of them only with what comes after, or
+    /// [`RowWriter::finish`].
+    pub(super) async fn write<E: EntityTrait>(
+        &mut self,
+        rows: &[E::Model],
+        existing: Existing,
+    ) -> Result<(), DbErr> {
+        if self.transaction.get_database_backend() == DbBackend::Sqlite {
+            return self.write_listed::<E>(rows, existing).await;
+        }
+        let sql = columns_sql::<E>(existing);
+        for rows in rows.chunks(POSTGRES_ROWS_MAX) {
+            let values = || E::Column::iter().map(|column| array::<E>(column, rows));
+            self.push(|backend| Statement::from_sql_and_values(backend, &sql, values()))
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn write_listed<E: EntityTrait>(
+        &mut self,
+        mut rows: &[E::Model],
+        existing: Existing,
+    ) -> Result<(), DbErr> {
+        for length in SQLITE_ROWS {
+            let sql = listed_sql::<E>(length, existing);
+            while let Some((now, later)) = rows.split_at_checked(length) {
+                let value = |row: &E::Model, column| sqlite_value(row.get(column));
+                let values = || {
+                    now.iter()
+                        .flat_map(|row| E::Column::iter().map(move |column| value(row, column)))
+                };
+                self.push(|backend| Statement::from_sql_and_values(backend, &sql, values()))
+                    .await?;
+                rows = later;
+            }
+        }
+        Ok(())
+    }
+
+    async fn push(&mut self, make: impl FnOnce(DbBackend) -> Statement) -> Result<(), DbErr> {
+        let backend = self.transaction.get_database_backend();
+        let Some(waiting) = self.waiting.take() else {
+            self.waiting = Some(make(backend));
+            return Ok(());
+        };
+        let (written, next) = tokio::join!(
+            biased;
+            self.transaction.execute_raw(waiting),
+            async { make(backend) }
+        );
+        written?;
+        self.waiting = Some(next);
+        Ok(())
+    }
+
+    /// Writes what is still waiting.
+    pub(super) async fn finish(self) -> Result<(), DbErr> {
+        if let Some(waiting) = self.waiting {
+            self.transaction.execute_raw(waiting).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Times are RFC 3339 text on SQLite, all of one length so that text sorts as time does.

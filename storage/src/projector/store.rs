@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::cache::{OrderCache, OrderKey};
 use super::error::{ProjectorError, RefusedDatabase};
 use super::fold::{Changes, Progress};
-use super::rows::{self, Existing};
+use super::rows::{Existing, RowWriter};
 use crate::database::{Database, DatabaseError};
 use crate::entity::convert::{RowError, TradingStatus, count, integer, order_of};
 use crate::entity::{exchange, instrument, order, order_event, partition, trade};
@@ -130,6 +130,14 @@ impl Store {
         }
     }
 
+    /// Asks whether it is there.
+    pub(super) async fn probe(&self) -> Result<(), ProjectorError> {
+        in_time("asking whether it is there", async {
+            Ok(self.database.ping().await?)
+        })
+        .await
+    }
+
     /// Writes one batch: moves the position, hands `fold` those of the `needed` orders that
     /// exist, and writes what it makes of them; all of it or nothing.
     pub(super) async fn commit(
@@ -157,10 +165,16 @@ impl Store {
 }
 
 async fn write(transaction: &DatabaseTransaction, changes: &Changes) -> Result<(), sea_orm::DbErr> {
-    rows::write::<order::Entity>(transaction, &changes.orders, Existing::Replaced).await?;
-    rows::write::<order_event::Entity>(transaction, &changes.events, Existing::Impossible).await?;
-    rows::write::<trade::Entity>(transaction, &changes.trades, Existing::Impossible).await?;
-    rows::write::<instrument::Entity>(transaction, &changes.instruments, Existing::Replaced).await
+    let mut rows = RowWriter::new(transaction);
+    rows.write::<order::Entity>(&changes.orders, Existing::Replaced)
+        .await?;
+    rows.write::<order_event::Entity>(&changes.events, Existing::Impossible)
+        .await?;
+    rows.write::<trade::Entity>(&changes.trades, Existing::Impossible)
+        .await?;
+    rows.write::<instrument::Entity>(&changes.instruments, Existing::Replaced)
+        .await?;
+    rows.finish().await
 }
 
 async fn position(

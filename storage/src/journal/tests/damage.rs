@@ -137,6 +137,7 @@ fn judge_flip(story: &Story, machine: &Machine, path: &Path, at: u64) {
         assert_eq!(place, path);
         assert!(offset <= at, "byte {at} flipped: {what}");
         assert!(what.contains("nothing was changed"), "{what}");
+        assert!(!what.contains("missing"), "{what}");
     } else if is_last_file {
         let report = story.holds(machine, story.frames.len());
         let torn = report.torn_tail.unwrap();

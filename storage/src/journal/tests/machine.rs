@@ -48,8 +48,9 @@ struct Content {
     seen: Vec<u8>,
     on_disk: Vec<u8>,
     unflushed: Vec<Write>,
-    /// Written before a flush that failed: no later flush brings them to the disk.
-    given_up: Vec<Write>,
+    /// Bytes written before a flush that failed: no later flush brings them to the disk, unless
+    /// they are written again.
+    given_up: BTreeMap<usize, u8>,
 }
 
 #[derive(Clone)]
@@ -101,7 +102,11 @@ impl Machine {
         for content in inner.files.values_mut() {
             let unflushed = std::mem::take(&mut content.unflushed);
             let given_up = std::mem::take(&mut content.given_up);
-            for write in given_up.into_iter().chain(unflushed) {
+            let given_up = given_up.into_iter().map(|(offset, byte)| Write {
+                offset,
+                bytes: vec![byte],
+            });
+            for write in given_up.chain(unflushed) {
                 write.tear(&mut content.on_disk, &mut survives);
             }
             content.seen = content.on_disk.clone();
@@ -218,6 +223,10 @@ impl Write {
             to.resize(until, 0);
         }
         to[self.offset..until].copy_from_slice(&self.bytes);
+    }
+
+    fn covers(&self, offset: usize) -> bool {
+        (self.offset..self.offset + self.bytes.len()).contains(&offset)
     }
 
     /// Applies the pieces that survive.
@@ -350,22 +359,22 @@ impl FileHandle for Handle {
     fn sync_data(&self) -> io::Result<()> {
         let refused = self.machine.count();
         let mut inner = self.machine.0.lock();
+        let is_power_off = matches!(inner.fault, Some((_, Fault::PowerFails)));
         let content = inner.files.get_mut(&self.number).unwrap();
         match refused {
             Ok(breaks_off) => {
-                let (seen, given_up) = (&content.seen, &content.given_up);
-                if given_up.is_empty() {
-                    content.on_disk = seen.clone();
-                    content.unflushed.clear();
-                } else {
-                    for write in content.unflushed.drain(..) {
-                        write.apply(&mut content.on_disk);
-                    }
+                for write in content.unflushed.drain(..) {
+                    write.apply(&mut content.on_disk);
+                    content.given_up.retain(|offset, _| !write.covers(*offset));
                 }
                 breaks_off.map_or(Ok(()), Err)
             }
             Err(error) => {
-                content.given_up.append(&mut content.unflushed);
+                if !is_power_off {
+                    for write in content.unflushed.drain(..) {
+                        content.given_up.extend((write.offset..).zip(write.bytes));
+                    }
+                }
                 Err(error)
             }
         }
