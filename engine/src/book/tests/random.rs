@@ -84,7 +84,7 @@ fn self_trade_prevention() -> impl Strategy<Value = SelfTradePrevention> {
 }
 
 fn place() -> impl Strategy<Value = Step> {
-    let quantity = prop_oneof![9 => 1_u64..20, 1 => Just(1_000_000_000_000)];
+    let quantity = prop_oneof![5 => 1_u64..4, 4 => 1_u64..20, 1 => Just(1_000_000_000_000)];
     (
         1_u32..4,
         side(),
