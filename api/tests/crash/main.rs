@@ -1,0 +1,256 @@
+//! `kill -9` at random moments under concurrent load. The judge is the clients' own log: what
+//! was acknowledged must be there, once, and what was not may be sent again with the same key.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod server;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use server::Server;
+
+const CLIENTS: usize = 16;
+const ROUNDS: usize = 6;
+
+/// What a client knows of one order.
+#[derive(Clone, Debug)]
+enum Known {
+    /// It was sent, and no answer came.
+    Sent(Value),
+    /// It was acknowledged with this answer.
+    Acknowledged(Value),
+}
+
+type Log = Mutex<BTreeMap<String, Known>>;
+
+/// A small generator, so that the rounds differ and can be repeated.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
+
+fn an_order(random: &mut Random, id: &str, client: usize) -> Value {
+    let side = if random.below(2) == 0 { "buy" } else { "sell" };
+    let quantity = format!("0.{:05}", 1 + random.below(500));
+    let mut order = json!({
+        "order_id": id, "idempotency_key": id, "client_id": format!("client-{client}"),
+        "instrument": "BTC-USD", "side": side, "quantity": quantity,
+    });
+    if random.below(5) == 0 {
+        order["type"] = json!("market");
+    } else {
+        order["type"] = json!("limit");
+        order["price"] = json!(format!("{}.00", 100 + random.below(10)));
+    }
+    order
+}
+
+/// Places orders until the server is gone, and writes down what it sends and hears.
+async fn trade(
+    http: reqwest::Client,
+    base: String,
+    round: usize,
+    client: usize,
+    log: Arc<Log>,
+    acknowledged: Arc<AtomicUsize>,
+) {
+    let seed = u64::try_from(round * CLIENTS + client).unwrap();
+    let mut random = Random(seed);
+    for number in 0.. {
+        let id = format!("r{round}-c{client}-{number}");
+        let order = an_order(&mut random, &id, client);
+        log.lock().insert(id.clone(), Known::Sent(order.clone()));
+        let sent = http
+            .post(format!("{base}/orders"))
+            .json(&order)
+            .send()
+            .await;
+        let Ok(response) = sent else { return };
+        let status = response.status();
+        let Ok(answer) = response.json::<Value>().await else {
+            return;
+        };
+        assert_eq!(status, 201, "{answer}");
+        log.lock().insert(id, Known::Acknowledged(answer));
+        acknowledged.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Kills the server once so many orders were acknowledged, while others are in flight.
+async fn one_round(data_dir: &std::path::Path, round: usize, log: &Arc<Log>) {
+    let server = Server::start(data_dir, &["--feed", "off"]);
+    let http = reqwest::Client::new();
+    let acknowledged = Arc::new(AtomicUsize::new(0));
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|client| {
+            let (http, base) = (http.clone(), server.base.clone());
+            tokio::spawn(trade(
+                http,
+                base,
+                round,
+                client,
+                Arc::clone(log),
+                Arc::clone(&acknowledged),
+            ))
+        })
+        .collect();
+    let enough = 20 + 37 * round;
+    while acknowledged.load(Ordering::Relaxed) < enough {
+        tokio::task::yield_now().await;
+    }
+    server.kill();
+    for client in clients {
+        client.await.unwrap();
+    }
+}
+
+/// Reads, and asks again while the database has yet to take in what memory has let go of.
+async fn get(http: &reqwest::Client, url: String) -> (u16, Value) {
+    loop {
+        let response = http.get(&url).send().await.unwrap();
+        let status = response.status().as_u16();
+        let body: Value = response.json().await.unwrap();
+        if body["code"] != "database_unavailable" {
+            return (status, body);
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Every acknowledged order is there as it was acknowledged, or has traded on since.
+async fn judge_acknowledged(http: &reqwest::Client, base: &str, log: &Log) {
+    let log = log.lock().clone();
+    for (id, known) in &log {
+        let Known::Acknowledged(then) = known else {
+            continue;
+        };
+        let (status, now) = get(http, format!("{base}/orders/{id}")).await;
+        assert_eq!(status, 200, "{id} was acknowledged: {now}");
+        for field in [
+            "sequence",
+            "client_id",
+            "side",
+            "type",
+            "price",
+            "quantity",
+            "created_at",
+        ] {
+            assert_eq!(now[field], then[field], "{field} of {id}");
+        }
+        let count = |order: &Value| order["trade_count"].as_u64().unwrap();
+        assert!(count(&now) >= count(then), "{id} lost a trade");
+    }
+}
+
+/// Sends again what was not answered: placed now, or replayed if it had been, never twice.
+async fn retry_unanswered(http: &reqwest::Client, base: &str, log: &Log) {
+    let unanswered: Vec<(String, Value)> = log
+        .lock()
+        .iter()
+        .filter_map(|(id, known)| match known {
+            Known::Sent(order) => Some((id.clone(), order.clone())),
+            Known::Acknowledged(_) => None,
+        })
+        .collect();
+    for (id, order) in unanswered {
+        for _ in 0..2 {
+            let response = http
+                .post(format!("{base}/orders"))
+                .json(&order)
+                .send()
+                .await
+                .unwrap();
+            assert_eq!(response.status(), 201, "{id}");
+            let answer = response.json().await.unwrap();
+            log.lock().insert(id.clone(), Known::Acknowledged(answer));
+        }
+    }
+}
+
+/// All trades are numbered from 1 without a gap, and add up to what the orders say.
+async fn judge_trades(http: &reqwest::Client, base: &str, log: &Log) {
+    let mut trades = Vec::new();
+    let mut before = String::new();
+    loop {
+        let url = format!("{base}/trades?instrument=BTC-USD&limit=1000{before}");
+        let (status, page) = get(http, url).await;
+        assert_eq!(status, 200, "{page}");
+        let page = page.as_array().unwrap().clone();
+        let Some(oldest) = page.last() else { break };
+        before = format!("&before={}", oldest["trade_id"].as_str().unwrap());
+        trades.extend(page);
+    }
+    let numbers: Vec<String> = trades
+        .iter()
+        .rev()
+        .map(|trade| trade["trade_id"].as_str().unwrap().to_owned())
+        .collect();
+    let expected: Vec<String> = (1..=numbers.len())
+        .map(|number| format!("BTC-USD-{number}"))
+        .collect();
+    assert_eq!(numbers, expected);
+    let mut sequences = BTreeSet::new();
+    let mut sides = 0;
+    let ids: Vec<String> = log.lock().keys().cloned().collect();
+    for id in &ids {
+        let (status, order) = get(http, format!("{base}/orders/{id}")).await;
+        assert_eq!(status, 200, "{order}");
+        assert!(
+            sequences.insert(order["sequence"].as_u64().unwrap()),
+            "{id} shares a sequence"
+        );
+        sides += order["trade_count"].as_u64().unwrap();
+        let own = trades
+            .iter()
+            .filter(|trade| trade["buy_order_id"] == *id || trade["sell_order_id"] == *id);
+        let filled: u64 = own.map(|trade| lots(&trade["quantity"])).sum();
+        assert_eq!(filled, lots(&order["filled_quantity"]), "{id}");
+    }
+    assert_eq!(sides, 2 * u64::try_from(trades.len()).unwrap());
+    let last = u64::try_from(sequences.len()).unwrap();
+    assert_eq!(
+        sequences,
+        (1..=last).collect(),
+        "every sequence is one order's"
+    );
+}
+
+/// `"0.00123"` is 123 lots of 0.00001.
+fn lots(quantity: &Value) -> u64 {
+    quantity.as_str().unwrap().replace('.', "").parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_nine_loses_no_acknowledged_order_and_doubles_none() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let log = Arc::new(Log::default());
+    for round in 0..ROUNDS {
+        one_round(data_dir.path(), round, &log).await;
+        let server = Server::start(data_dir.path(), &["--feed", "off"]);
+        let http = reqwest::Client::new();
+        judge_acknowledged(&http, &server.base, &log).await;
+        retry_unanswered(&http, &server.base, &log).await;
+        judge_trades(&http, &server.base, &log).await;
+        server.kill();
+    }
+    let server = Server::start(data_dir.path(), &["--feed", "off"]);
+    judge_trades(&reqwest::Client::new(), &server.base, &log).await;
+    assert_eq!(server.terminate(), Some(0));
+}
