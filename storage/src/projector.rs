@@ -334,7 +334,7 @@ impl Projector {
         };
         let needed = Needed::take(needed(batch.records()), &mut session.cache, &self.known)?;
         let (known, progress) = (&self.known, &session.progress);
-        let changes = self
+        let outcome = self
             .store
             .commit(step, needed, |orders| {
                 let mut fold = Fold::new(orders);
@@ -349,13 +349,13 @@ impl Projector {
             })
             .await?;
         session.positions.insert(id, batch.to);
-        session.progress.extend(changes.progress.iter().copied());
-        for (key, order) in changes.open {
+        session.progress.extend(outcome.progress.iter().copied());
+        for (key, order) in outcome.open {
             session.cache.put(key, order);
         }
         self.status.send_modify(|status| {
             status.positions.insert(id, batch.to);
-            let sequences = changes.progress.iter();
+            let sequences = outcome.progress.iter();
             status
                 .projected
                 .extend(sequences.map(|(id, progress)| (*id, progress.sequence)));

@@ -46,13 +46,18 @@ pub(crate) struct Fold {
     progress: BTreeMap<InstrumentId, (Arc<Instrument>, Progress)>,
 }
 
-/// What a batch changes in the database.
+/// The rows that a batch changes or adds, in the order in which they are best written.
 #[derive(Debug)]
-pub(crate) struct Changes {
+pub(crate) struct Rows {
     pub(crate) orders: Vec<order::Model>,
     pub(crate) events: Vec<order_event::Model>,
     pub(crate) trades: Vec<trade::Model>,
     pub(crate) instruments: Vec<instrument::Model>,
+}
+
+/// What is to be remembered of a batch once its rows are written.
+#[derive(Debug)]
+pub(crate) struct Outcome {
     /// Where each instrument of the batch stands after it.
     pub(crate) progress: Vec<(InstrumentId, Progress)>,
     /// Orders that still rest.
@@ -181,25 +186,22 @@ impl Fold {
     ///
     /// # Errors
     /// When an instrument fits no row.
-    pub(crate) fn finish(self) -> Result<Changes, ProjectorError> {
+    pub(crate) fn finish(self) -> Result<(Rows, Outcome), ProjectorError> {
         let mut instruments = Vec::with_capacity(self.progress.len());
         let mut progress = Vec::with_capacity(self.progress.len());
         for (id, (instrument, at)) in self.progress {
             instruments.push(instrument_row(&instrument, at.status, at.sequence)?);
             progress.push((id, at));
         }
-        Ok(Changes {
+        let rows = Rows {
             orders: self.order_rows.into_values().collect(),
             events: self.events,
             trades: self.trades,
             instruments,
-            progress,
-            open: self
-                .orders
-                .into_iter()
-                .filter(|(_, order)| order.is_open())
-                .collect(),
-        })
+        };
+        let orders = self.orders.into_iter();
+        let open = orders.filter(|(_, order)| order.is_open()).collect();
+        Ok((rows, Outcome { progress, open }))
     }
 }
 

@@ -4,12 +4,13 @@
 //! carries any number of rows. SQLite knows no arrays: there rows are listed, in statements of
 //! few fixed lengths, so that they too are prepared once each.
 
+use std::collections::VecDeque;
 use std::fmt::Write;
 
 use sea_orm::sea_query::{ArrayType, ColumnType};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, IdenStatic,
-    Iterable, ModelTrait, PrimaryKeyToColumn, Statement, Value,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr,
+    EntityTrait, IdenStatic, IntoActiveModel, Iterable, PrimaryKeyToColumn, Statement, Value,
 };
 
 use crate::entity::moment::Moment;
@@ -48,39 +49,56 @@ impl<'a> RowWriter<'a> {
 
     /// Writes `rows`, no key twice among them; the last of them only with what comes after, or
     /// [`RowWriter::finish`].
-    pub(super) async fn write<E: EntityTrait>(
+    pub(super) async fn write<E>(
         &mut self,
-        rows: &[E::Model],
+        rows: Vec<E::Model>,
         existing: Existing,
-    ) -> Result<(), DbErr> {
+    ) -> Result<(), DbErr>
+    where
+        E: EntityTrait,
+        E::Model: IntoActiveModel<E::ActiveModel>,
+    {
+        // An active model lets go of its values one by one; a model would copy each.
+        let mut rows = rows
+            .into_iter()
+            .map(IntoActiveModel::into_active_model)
+            .collect::<VecDeque<_>>();
         if self.transaction.get_database_backend() == DbBackend::Sqlite {
             return self.write_listed::<E>(rows, existing).await;
         }
         let sql = columns_sql::<E>(existing);
-        for rows in rows.chunks(POSTGRES_ROWS_MAX) {
-            let values = || E::Column::iter().map(|column| array::<E>(column, rows));
-            self.push(|backend| Statement::from_sql_and_values(backend, &sql, values()))
-                .await?;
+        while !rows.is_empty() {
+            let later = rows.split_off(rows.len().min(POSTGRES_ROWS_MAX));
+            let mut now = std::mem::replace(&mut rows, later);
+            self.push(|backend| {
+                let values = E::Column::iter().map(|column| array::<E>(column, &mut now));
+                Statement::from_sql_and_values(backend, &sql, values)
+            })
+            .await?;
         }
         Ok(())
     }
 
     async fn write_listed<E: EntityTrait>(
         &mut self,
-        mut rows: &[E::Model],
+        mut rows: VecDeque<E::ActiveModel>,
         existing: Existing,
     ) -> Result<(), DbErr> {
         for length in SQLITE_ROWS {
             let sql = listed_sql::<E>(length, existing);
-            while let Some((now, later)) = rows.split_at_checked(length) {
-                let value = |row: &E::Model, column| sqlite_value(row.get(column));
-                let values = || {
-                    now.iter()
-                        .flat_map(|row| E::Column::iter().map(move |column| value(row, column)))
-                };
-                self.push(|backend| Statement::from_sql_and_values(backend, &sql, values()))
-                    .await?;
-                rows = later;
+            while rows.len() >= length {
+                self.push(|backend| {
+                    let mut values = Vec::with_capacity(length * E::Column::iter().count());
+                    for mut row in rows.drain(..length) {
+                        values.extend(
+                            E::Column::iter()
+                                .filter_map(|column| row.take(column).into_value())
+                                .map(sqlite_value),
+                        );
+                    }
+                    Statement::from_sql_and_values(backend, &sql, values)
+                })
+                .await?;
             }
         }
         Ok(())
@@ -221,16 +239,16 @@ fn conflict_sql<E: EntityTrait>(sql: &mut String, existing: Existing) {
 }
 
 /// One column of all rows as one array without nulls.
-fn array<E: EntityTrait>(column: E::Column, rows: &[E::Model]) -> Value {
+fn array<E: EntityTrait>(column: E::Column, rows: &mut VecDeque<E::ActiveModel>) -> Value {
     let array_type = match Kind::of(column) {
         Kind::Text | Kind::Decimal => ArrayType::String,
         Kind::Integer => ArrayType::BigInt,
         Kind::Time => ArrayType::ChronoDateTimeUtc,
     };
     let values = rows
-        .iter()
-        .map(|row| {
-            let value = row.get(column);
+        .iter_mut()
+        .filter_map(|row| row.take(column).into_value())
+        .map(|value| {
             if matches!(value, Value::String(None)) {
                 Value::String(Some(String::new()))
             } else {

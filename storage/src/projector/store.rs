@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveValue, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect,
+    ActiveValue, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect,
 };
 use shardbook_engine::id::{InstrumentId, OrderRef, Sequence};
 use shardbook_engine::instrument::Instrument;
@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::cache::{OrderCache, OrderKey};
 use super::error::{ProjectorError, RefusedDatabase};
-use super::fold::{Changes, Progress};
+use super::fold::{Outcome, Progress, Rows};
 use super::rows::{Existing, RowWriter};
 use crate::database::{Database, DatabaseError};
 use crate::entity::convert::{RowError, TradingStatus, count, integer, order_of};
@@ -144,37 +144,40 @@ impl Store {
         &self,
         step: Step,
         needed: Needed<'_>,
-        fold: impl FnOnce(HashMap<OrderKey, Order>) -> Result<Changes, ProjectorError>,
-    ) -> Result<Changes, ProjectorError> {
+        fold: impl FnOnce(HashMap<OrderKey, Order>) -> Result<(Rows, Outcome), ProjectorError>,
+    ) -> Result<Outcome, ProjectorError> {
         in_time("writing a batch", async {
             let transaction = self.database.begin().await?;
             // First of all: who moves the position holds its row until the end, so that whoever
             // else would project the same records waits here, and finds the position moved.
             move_position(&transaction, step).await?;
             let orders = needed.load(&transaction).await?;
-            let changes = fold(orders)?;
-            write(&transaction, &changes)
+            let (rows, outcome) = fold(orders)?;
+            write(&transaction, rows)
                 .await
                 .map_err(DatabaseError::failed("writing a batch"))?;
             let committing = DatabaseError::failed("committing a batch");
             transaction.commit().await.map_err(committing)?;
-            Ok(changes)
+            Ok(outcome)
         })
         .await
     }
 }
 
-async fn write(transaction: &DatabaseTransaction, changes: &Changes) -> Result<(), sea_orm::DbErr> {
-    let mut rows = RowWriter::new(transaction);
-    rows.write::<order::Entity>(&changes.orders, Existing::Replaced)
+async fn write(transaction: &DatabaseTransaction, rows: Rows) -> Result<(), DbErr> {
+    use Existing::{Impossible, Replaced};
+    let mut writer = RowWriter::new(transaction);
+    writer.write::<order::Entity>(rows.orders, Replaced).await?;
+    writer
+        .write::<order_event::Entity>(rows.events, Impossible)
         .await?;
-    rows.write::<order_event::Entity>(&changes.events, Existing::Impossible)
+    writer
+        .write::<trade::Entity>(rows.trades, Impossible)
         .await?;
-    rows.write::<trade::Entity>(&changes.trades, Existing::Impossible)
+    writer
+        .write::<instrument::Entity>(rows.instruments, Replaced)
         .await?;
-    rows.write::<instrument::Entity>(&changes.instruments, Existing::Replaced)
-        .await?;
-    rows.finish().await
+    writer.finish().await
 }
 
 async fn position(
