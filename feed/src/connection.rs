@@ -6,6 +6,7 @@ use futures::{SinkExt, StreamExt};
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message as Frame};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
@@ -109,6 +110,7 @@ async fn session(
     }
     let mut requests = subscriptions(streams).into_iter();
     let mut next_request = tokio::time::interval(REQUEST_INTERVAL);
+    next_request.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ended = loop {
         let frame = tokio::select! {
             _ = next_request.tick(), if requests.len() > 0 => {

@@ -43,7 +43,7 @@ pub struct FeedConfig {
 #[derive(Debug, Error)]
 pub enum StartError {
     /// The file can't be read.
-    #[error("the feed's file {} can't be read: {source}", path.display())]
+    #[error("the feed's file {} can't be read", path.display())]
     File {
         /// Which.
         path: PathBuf,
@@ -72,11 +72,11 @@ pub enum StartError {
         streams: usize,
     },
     /// The REST client can't be made.
-    #[error("no client for Binance's REST API: {0}")]
+    #[error("no client for Binance's REST API")]
     Rest(#[from] RestError),
     /// The exchange did not withdraw what an earlier feed mirrored.
-    #[error("the exchange does not withdraw an earlier feed's mirror: {0}")]
-    NotWithdrawn(CallError),
+    #[error("the exchange does not withdraw an earlier feed's mirror")]
+    NotWithdrawn(#[source] CallError),
 }
 
 /// A running feed. It goes on by itself until it is stopped or dropped.

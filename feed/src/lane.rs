@@ -29,6 +29,10 @@ const IN_FLIGHT_MAX: usize = 512;
 /// Most messages that wait for a lane.
 const INPUTS_MAX: usize = 256;
 
+/// After so many diffs without a book to put them on, some 30 s of a busy symbol, what is mirrored
+/// is withdrawn: the snapshot that was asked for does not come.
+const DIFFS_WITHOUT_BOOK_MAX: u64 = 300;
+
 /// First and longest wait before delivering again.
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_LONGEST: Duration = Duration::from_secs(1);
@@ -74,6 +78,7 @@ impl Lane {
             parts,
             in_flight: VecDeque::new(),
             snapshot_asked: false,
+            diffs_without_book: 0,
             ignored_in_a_row: 0,
             ignored_trades: IgnoredTrades::Untold,
         };
@@ -88,6 +93,7 @@ struct Runner<S> {
     parts: LaneParts<S>,
     in_flight: VecDeque<InFlight>,
     snapshot_asked: bool,
+    diffs_without_book: u64,
     /// Mirror updates that should have changed something and did not, since the last that did.
     ignored_in_a_row: u64,
     ignored_trades: IgnoredTrades,
@@ -135,11 +141,13 @@ impl<S: Sink> Runner<S> {
         match input {
             Input::Message(message) => self.take_message(&message).await,
             Input::StartOver => self.parts.market.start_over(),
-            Input::Withdraw => {
-                self.parts.market.restate_next();
-                self.deliver(Command::WithdrawMirror).await;
-            }
+            Input::Withdraw => self.withdraw().await,
         }
+    }
+
+    async fn withdraw(&mut self) {
+        self.parts.market.restate_next();
+        self.deliver(Command::WithdrawMirror).await;
     }
 
     async fn take_message(&mut self, message: &Message) {
@@ -153,19 +161,29 @@ impl<S: Sink> Runner<S> {
         }
         match need {
             Need::Nothing => {}
-            Need::Snapshot => self.ask_for_snapshot(),
+            Need::Snapshot => self.need_snapshot().await,
         }
         if let Some(command) = command {
+            if matches!(command, Command::Mirror(_)) {
+                self.diffs_without_book = 0;
+            }
             self.deliver(command).await;
         }
     }
 
-    /// Asks once until a snapshot comes. Where there is no room to ask, the next diff asks.
-    fn ask_for_snapshot(&mut self) {
-        if let Some(snapshots) = &self.parts.snapshots
-            && !self.snapshot_asked
-        {
+    /// Asks once until a snapshot comes. Where there is no room to ask, the next diff asks. A
+    /// source that can't be asked sends a snapshot when it has one; what it does not hold it
+    /// will not hold when it is played again, and must come to the same.
+    async fn need_snapshot(&mut self) {
+        let Some(snapshots) = &self.parts.snapshots else {
+            return;
+        };
+        if !self.snapshot_asked {
             self.snapshot_asked = snapshots.try_send(self.parts.symbol.clone()).is_ok();
+        }
+        self.diffs_without_book += 1;
+        if self.diffs_without_book == DIFFS_WITHOUT_BOOK_MAX {
+            self.withdraw().await;
         }
     }
 

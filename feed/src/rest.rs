@@ -37,7 +37,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[derive(Debug, Error)]
 pub enum RestError {
     /// The server was not reached, or broke off.
-    #[error("{0}")]
+    #[error("Binance's REST API was not reached")]
     Transport(#[from] reqwest::Error),
     /// The server refused.
     #[error("Binance answered {status}")]
@@ -52,7 +52,7 @@ pub enum RestError {
     #[error("Binance's answer is longer than {BODY_BYTES_MAX} bytes")]
     TooLong,
     /// The answer is no snapshot.
-    #[error("Binance's answer is no depth snapshot: {0}")]
+    #[error("Binance's answer is no message")]
     Body(#[from] MessageError),
     /// The answer is some other message.
     #[error("Binance's answer is no depth snapshot")]
@@ -133,6 +133,18 @@ fn retry_after(response: &reqwest::Response) -> Option<Duration> {
     Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
 }
 
+/// An error and what caused it: the client tells by itself only that a request failed.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        told.push_str(": ");
+        told.push_str(&error.to_string());
+        cause = error.source();
+    }
+    told
+}
+
 /// Answers each requested symbol with a snapshot, one after another, for as long as it takes;
 /// ends when no one asks any more.
 pub(crate) async fn serve_snapshots(
@@ -154,7 +166,8 @@ pub(crate) async fn serve_snapshots(
                 return;
             }
             if let Some(held_back) = quiet.speak(std::time::Instant::now()) {
-                tracing::warn!(%symbol, %error, held_back, "no depth snapshot yet; trying on");
+                let reason = with_sources(&error);
+                tracing::warn!(%symbol, reason, held_back, "no depth snapshot yet; trying on");
             }
             let wait = match error {
                 RestError::Status {

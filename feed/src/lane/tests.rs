@@ -86,6 +86,11 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
+        Self::asking(None)
+    }
+
+    /// A lane that asks there for snapshots.
+    fn asking(snapshots: Option<mpsc::Sender<String>>) -> Self {
         let exchange = Scripted::default();
         let (sender, status) = watch::channel(FeedStatus::default());
         let instrument = instrument("1", "1");
@@ -95,7 +100,7 @@ impl Rig {
             symbol: String::from("BTCUSDT"),
             sink: Arc::new(exchange.clone()),
             status: sender,
-            snapshots: None,
+            snapshots,
         });
         Self {
             lane,
@@ -277,6 +282,37 @@ async fn a_withdrawn_mirror_comes_back_whole() {
         ["Whole 1 with 3 levels", "withdraw", "Whole 2 with 3 levels"]
     );
     rig.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_book_that_is_lost_for_long_is_withdrawn_and_its_snapshot_asked_for_once() {
+    let (sender, mut asked) = mpsc::channel(10);
+    let rig = Rig::asking(Some(sender));
+    rig.play(snapshot(), Ok(Answer::Applied)).await;
+    // Diff 2 is missing, and no snapshot comes for a long time.
+    for id in 3..3 + 2 * DIFFS_WITHOUT_BOOK_MAX {
+        rig.tell(diff(id)).await;
+    }
+    rig.exchange.wait_for(2).await;
+    rig.exchange.answer(1, Ok(Answer::Applied));
+    let late = Message::DepthSnapshot(DepthSnapshot {
+        symbol: None,
+        last_update_id: 1_000,
+        bids: vec![level(50, 1)],
+        asks: Vec::new(),
+    });
+    rig.play(late, Ok(Answer::Applied)).await;
+    assert_eq!(
+        rig.exchange.said(),
+        [
+            "Whole 1 with 3 levels",
+            "withdraw",
+            "Whole 1000 with 1 levels"
+        ]
+    );
+    assert_eq!(rig.end().await.gaps, 1);
+    assert_eq!(asked.recv().await.as_deref(), Some("BTCUSDT"));
+    assert_eq!(asked.recv().await, None);
 }
 
 #[tokio::test(start_paused = true)]
