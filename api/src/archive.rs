@@ -1,71 +1,45 @@
-//! What only the database has, as the calls ask for it.
+//! What only the database has, asked a bounded number of questions at once.
 
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use shardbook_engine::id::{OrderId, Sequence, TradeNumber};
 use shardbook_engine::instrument::Instrument;
-use shardbook_engine::order::{OrderWithTrades, Trade};
+use shardbook_engine::order::{Order, OrderWithTrades, Trade};
+use shardbook_storage::projector::ProjectorHandle;
+use shardbook_storage::query::{Queries, QueryError, StoredOrder};
 
 use crate::problem::{Code, Problem};
 
-/// Look-ups under way at once. The database answers some thousand a second each; more would only
-/// wait in its pool, and everything else of the API with them.
+/// Look-ups under way at once: some for each connection that the database has for reading. More
+/// would only wait for those, and memory for what they will answer.
 const LOOKUPS_MAX: usize = 64;
 
-/// The database does not answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unanswered;
-
-/// Orders and trades that memory has let go of. Every answer is of one moment at least as new as
-/// the question.
-pub trait Archive: Send + Sync {
-    /// How far the database has taken in an instrument's records.
-    fn projected<'a>(
-        &'a self,
-        instrument: &'a Arc<Instrument>,
-    ) -> BoxFuture<'a, Result<Sequence, Unanswered>>;
-
-    /// The instrument's newest order of this id, with its newest trades.
-    fn order<'a>(
-        &'a self,
-        instrument: &'a Arc<Instrument>,
-        id: &'a OrderId,
-    ) -> BoxFuture<'a, Result<Option<OrderWithTrades>, Unanswered>>;
-
-    /// The instrument's `count` trades numbered below `before`, or its newest, newest first;
-    /// fewer if there are no more.
-    fn trades<'a>(
-        &'a self,
-        instrument: &'a Arc<Instrument>,
-        before: Option<TradeNumber>,
-        count: usize,
-    ) -> BoxFuture<'a, Result<Vec<Arc<Trade>>, Unanswered>>;
-}
-
-/// An archive that is asked a bounded number of questions at once.
+/// Orders and trades that memory has let go of. Clones share the bound.
 #[derive(Clone)]
-pub struct Lookups {
-    archive: Arc<dyn Archive>,
+pub struct Archive {
+    queries: Queries,
+    projector: ProjectorHandle,
     permits: Arc<Semaphore>,
 }
 
-impl Lookups {
-    /// Bounds the questions to the archive.
+/// An instrument, and the newest change of an order that its memory has let go of: a database
+/// that is not past it may not know the order as it ended.
+pub type Mark = (Arc<Instrument>, Sequence);
+
+impl Archive {
+    /// Asks the database that `projector` fills.
     #[must_use]
-    pub fn new(archive: Arc<dyn Archive>) -> Self {
+    pub fn new(queries: Queries, projector: ProjectorHandle) -> Self {
         Self {
-            archive,
+            queries,
+            projector,
             permits: Arc::new(Semaphore::new(LOOKUPS_MAX)),
         }
     }
 
-    /// Asks for an order that memory does not have, one instrument or several.
-    ///
-    /// `marks` names each instrument with the newest change of an order that memory has let go
-    /// of: a database that is not past it may not know the order yet.
+    /// The newest order of this id on the one instrument of `marks` that has one.
     ///
     /// # Errors
     /// [`Code::OrderNotFound`], [`Code::OrderIdAmbiguous`], [`Code::Overloaded`],
@@ -73,52 +47,109 @@ impl Lookups {
     pub async fn order(
         &self,
         id: &OrderId,
-        marks: &[(Arc<Instrument>, Sequence)],
+        marks: &[Mark],
     ) -> Result<(Arc<Instrument>, OrderWithTrades), Problem> {
         let _permit = self.permit()?;
-        let mut found = Vec::new();
-        let mut is_behind = false;
-        for (instrument, mark) in marks {
-            let projected = self.archive.projected(instrument).await;
-            let projected = projected.map_err(unavailable)?;
-            let order = self.archive.order(instrument, id).await;
-            match order.map_err(unavailable)? {
-                Some(order) => found.push((Arc::clone(instrument), order)),
-                None => is_behind |= projected < *mark,
-            }
-        }
-        if found.len() > 1 {
-            let symbols = found
-                .iter()
-                .map(|(instrument, _)| instrument.symbol.as_str());
+        // Before the query, so that the query can't have missed what this says is there.
+        let is_past_marks = self.is_past(marks)?;
+        let mut found = self.orders(id, marks).await?;
+        let Some(StoredOrder { instrument, order }) = found.pop() else {
+            return Err(if is_past_marks {
+                Problem::new(Code::OrderNotFound, format!("there is no order {id}"))
+            } else {
+                behind()
+            });
+        };
+        if !found.is_empty() {
+            let others = found.iter().map(|stored| stored.instrument.symbol.as_str());
+            let symbols = others.chain([instrument.symbol.as_str()]);
             return Err(ambiguous(id, symbols));
         }
-        found.pop().ok_or_else(|| {
-            if is_behind {
-                let detail = "the database has yet to take in orders that memory has let go of";
-                Problem::new(Code::DatabaseUnavailable, detail)
-            } else {
-                Problem::new(Code::OrderNotFound, format!("there is no order {id}"))
-            }
-        })
+        // Memory knows every open order, and did not know this one.
+        if order.is_open() {
+            return Err(behind());
+        }
+        let trades = self.trades_of(&instrument, &order).await?;
+        Ok((instrument, OrderWithTrades { order, trades }))
     }
 
-    /// Asks for trades.
+    /// The newest `limit` trades of an instrument numbered below `before`, newest first.
     ///
     /// # Errors
     /// [`Code::Overloaded`], [`Code::DatabaseUnavailable`].
-    pub async fn trades(
+    pub async fn trades_before(
         &self,
-        instrument: &Arc<Instrument>,
+        instrument: &Instrument,
         before: Option<TradeNumber>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Trade>>, Problem> {
+        let _permit = self.permit()?;
+        let trades = self.queries.trades_before(instrument, before, limit).await;
+        trades.map_err(|error| unanswered(&error))
+    }
+
+    /// The `count` trades of an instrument numbered from `first` on, oldest first.
+    ///
+    /// # Errors
+    /// [`Code::Overloaded`]; [`Code::DatabaseUnavailable`] where some are missing too.
+    pub async fn trades_numbered(
+        &self,
+        instrument: &Instrument,
+        first: TradeNumber,
         count: usize,
     ) -> Result<Vec<Arc<Trade>>, Problem> {
         let _permit = self.permit()?;
-        let trades = self.archive.trades(instrument, before, count).await;
-        trades.map_err(unavailable)
+        let trades = self.queries.trades_numbered(instrument, first, count).await;
+        let trades = trades.map_err(|error| unanswered(&error))?;
+        if trades.len() < count {
+            return Err(behind());
+        }
+        Ok(trades)
     }
 
-    fn permit(&self) -> Result<tokio::sync::SemaphorePermit<'_>, Problem> {
+    fn is_past(&self, marks: &[Mark]) -> Result<bool, Problem> {
+        let mut is_past = true;
+        for (instrument, mark) in marks {
+            let projected = self.projector.projected(instrument.id);
+            let projected = projected.ok_or_else(unavailable)?;
+            is_past &= projected >= *mark;
+        }
+        Ok(is_past)
+    }
+
+    async fn orders(&self, id: &OrderId, marks: &[Mark]) -> Result<Vec<StoredOrder>, Problem> {
+        let found = if let [(instrument, _)] = marks {
+            let order = self.queries.order_by_id(instrument, id).await;
+            order.map(|order| {
+                let instrument = Arc::clone(instrument);
+                let stored = order.map(|order| StoredOrder { instrument, order });
+                stored.into_iter().collect()
+            })
+        } else {
+            let known = |symbol: &str| {
+                let mut instruments = marks.iter().map(|(instrument, _)| instrument);
+                instruments
+                    .find(|instrument| instrument.symbol.as_str() == symbol)
+                    .cloned()
+            };
+            self.queries.orders_by_id(id, known).await
+        };
+        found.map_err(|error| unanswered(&error))
+    }
+
+    async fn trades_of(
+        &self,
+        instrument: &Instrument,
+        order: &Order,
+    ) -> Result<Vec<Arc<Trade>>, Problem> {
+        if order.trade_count == 0 {
+            return Ok(Vec::new());
+        }
+        let trades = self.queries.trades_of(instrument, order.placed, order.side);
+        trades.await.map_err(|error| unanswered(&error))
+    }
+
+    fn permit(&self) -> Result<SemaphorePermit<'_>, Problem> {
         self.permits.try_acquire().map_err(|_| {
             let detail = "too many questions are waiting for the database";
             Problem::new(Code::Overloaded, detail)
@@ -136,7 +167,17 @@ pub(crate) fn ambiguous<'a>(id: &OrderId, symbols: impl Iterator<Item = &'a str>
     Problem::new(Code::OrderIdAmbiguous, detail)
 }
 
-fn unavailable(_: Unanswered) -> Problem {
+fn behind() -> Problem {
+    let detail = "the database has yet to take in what memory has let go of";
+    Problem::new(Code::DatabaseUnavailable, detail)
+}
+
+fn unavailable() -> Problem {
     let detail = "memory does not have it, and the database does not answer";
     Problem::new(Code::DatabaseUnavailable, detail)
+}
+
+fn unanswered(error: &QueryError) -> Problem {
+    tracing::warn!(%error, "the database did not answer");
+    unavailable()
 }

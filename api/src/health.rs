@@ -5,7 +5,10 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use shardbook_engine::router::{InstrumentHandle, Router, ShardStatus as EngineStatus};
+use shardbook_engine::time::Clock;
 use shardbook_feed::status::{FeedState, FeedStatus as EngineFeed};
+
+use shardbook_storage::projector::{DatabaseState, ProjectorHandle};
 
 use crate::decimal::TimestampText;
 use crate::schema::Nullable;
@@ -13,18 +16,13 @@ use crate::schema::health::{
     DatabaseHealth, DatabaseStatus, FeedHealth, FeedStatus, HealthStatus, HealthView,
     JournalHealth, JournalStatus, ShardStatus, Shards,
 };
+use crate::schema::text::{Count, Words};
 use crate::schema::word::Word;
 
 /// Something that knows whether the exchange is well.
 pub trait HealthSource: Send + Sync {
     /// How it is now.
     fn health(&self) -> HealthView;
-}
-
-/// Something that knows whether the database is well.
-pub trait DatabaseHealthSource: Send + Sync {
-    /// How it is now.
-    fn database_health(&self) -> DatabaseHealth;
 }
 
 /// Those who know.
@@ -34,12 +32,14 @@ pub struct ExchangeHealth {
     /// The feed.
     pub feed: watch::Receiver<EngineFeed>,
     /// The database.
-    pub database: Arc<dyn DatabaseHealthSource>,
+    pub projector: ProjectorHandle,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl HealthSource for ExchangeHealth {
     fn health(&self) -> HealthView {
-        let database = self.database.database_health();
+        let database = self.database();
         let handles = self.router.instruments();
         let shards: std::collections::BTreeMap<_, _> = handles
             .iter()
@@ -65,6 +65,22 @@ impl HealthSource for ExchangeHealth {
             database,
             shards: Shards(shards),
             feed: feed_health(&self.feed.borrow()),
+        }
+    }
+}
+
+impl ExchangeHealth {
+    fn database(&self) -> DatabaseHealth {
+        let lag = self.projector.lag(self.clock.now());
+        let (status, reason) = match self.projector.database() {
+            DatabaseState::Up => (DatabaseStatus::Up, None),
+            DatabaseState::Down { reason } => (DatabaseStatus::Down, Some(reason)),
+        };
+        DatabaseHealth {
+            status: Word(status),
+            reason: Nullable(reason.map(Words::from)),
+            lag_records: Nullable(lag.map(|lag| Count(lag.records))),
+            lag_seconds: Nullable(lag.map(|lag| Count(lag.age.as_secs()))),
         }
     }
 }

@@ -19,7 +19,7 @@ use shardbook_engine::order::{Order, OrderState, OrderWithTrades, TRADES_SHOWN_M
 use shardbook_engine::responder::{CallError, Outcome, Responder};
 use shardbook_engine::router::{InstrumentHandle, Router};
 
-use crate::archive::Lookups;
+use crate::archive::Archive;
 use crate::problem::{Code, Problem};
 use crate::request::{Listed, not_the_feeds_order, read_amend, read_amend_request, read_order};
 use crate::schema::order::OrderView;
@@ -38,7 +38,7 @@ impl Listed for Arc<InstrumentHandle> {
 #[derive(Clone)]
 pub struct Trading {
     router: Arc<Router>,
-    lookups: Lookups,
+    archive: Archive,
 }
 
 /// What became of a placement.
@@ -70,8 +70,8 @@ enum Begun {
 impl Trading {
     /// Trades on the router's instruments; what memory does not have is looked up.
     #[must_use]
-    pub const fn new(router: Arc<Router>, lookups: Lookups) -> Self {
-        Self { router, lookups }
+    pub const fn new(router: Arc<Router>, archive: Archive) -> Self {
+        Self { router, archive }
     }
 
     /// The instruments and their shards.
@@ -82,8 +82,8 @@ impl Trading {
 
     /// What memory does not have.
     #[must_use]
-    pub const fn lookups(&self) -> &Lookups {
-        &self.lookups
+    pub const fn archive(&self) -> &Archive {
+        &self.archive
     }
 
     /// The instrument that a query parameter names, or the first one.
@@ -153,16 +153,14 @@ impl Trading {
         instrument: &Arc<Instrument>,
         first: &FirstAnswer,
     ) -> Result<OrderWithTrades, Problem> {
-        let after = first.first_trade.get() + first.order.trade_count;
         let count = usize::try_from(first.order.trade_count).unwrap_or(usize::MAX);
         let shown = count.min(TRADES_SHOWN_MAX);
-        let before = Some(TradeNumber::new(after));
-        let mut trades = self.lookups.trades(instrument, before, shown).await?;
-        if trades.len() < shown {
-            let detail = "the database has yet to take in the order's trades";
-            return Err(Problem::new(Code::DatabaseUnavailable, detail));
-        }
-        trades.reverse();
+        let skipped = u64::try_from(count - shown).unwrap_or(u64::MAX);
+        let from = TradeNumber::new(first.first_trade.get() + skipped);
+        let trades = self
+            .archive
+            .trades_numbered(instrument, from, shown)
+            .await?;
         Ok(OrderWithTrades {
             order: Order::clone(&first.order),
             trades,

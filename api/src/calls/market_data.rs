@@ -118,9 +118,9 @@ impl MarketDataCalls {
             Reach::Short => {
                 let oldest = page.trades.last().map(|trade| trade.number);
                 let missing = limit - page.trades.len();
-                let lookups = self.trading.lookups();
-                let older = lookups
-                    .trades(on.instrument(), oldest.or(before), missing)
+                let archive = self.trading.archive();
+                let older = archive
+                    .trades_before(on.instrument(), oldest.or(before), missing)
                     .await?;
                 page.trades.into_iter().chain(older).collect()
             }

@@ -7,9 +7,12 @@ use tokio::sync::watch;
 
 use shardbook_engine::router::Router;
 use shardbook_engine::side::Side;
+use shardbook_engine::time::Clock;
 use shardbook_feed::status::FeedStatus;
+use shardbook_storage::projector::ProjectorHandle;
 
 use crate::metrics::Metrics;
+use crate::stream::StreamHub;
 
 /// What is asked.
 #[derive(Clone)]
@@ -18,6 +21,12 @@ pub struct Observed {
     pub router: Arc<Router>,
     /// The feed.
     pub feed: watch::Receiver<FeedStatus>,
+    /// The database.
+    pub projector: ProjectorHandle,
+    /// The streams.
+    pub hub: Arc<StreamHub>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Observed {
@@ -25,6 +34,8 @@ impl Observed {
     pub fn register(self, metrics: &Metrics) {
         self.register_instruments(metrics);
         self.register_feed(metrics);
+        self.register_projection(metrics);
+        self.register_streams(metrics);
     }
 
     fn register_instruments(&self, metrics: &Metrics) {
@@ -58,6 +69,50 @@ impl Observed {
                     observer.observe(waiting, &[KeyValue::new("instrument", symbol)]);
                 }
             })
+            .build();
+    }
+
+    fn register_projection(&self, metrics: &Metrics) {
+        let meter = metrics.meter();
+        let lag = {
+            let projector = self.projector.clone();
+            let clock = Arc::clone(&self.clock);
+            move || projector.lag(clock.now())
+        };
+        let records = lag.clone();
+        meter
+            .u64_observable_gauge("projection_lag_records")
+            .with_description("Durable records that the database has yet to take in.")
+            .with_callback(move |observer| {
+                if let Some(lag) = records() {
+                    observer.observe(lag.records, &[]);
+                }
+            })
+            .build();
+        meter
+            .f64_observable_gauge("projection_lag_seconds")
+            .with_description("The age of the oldest of them.")
+            .with_callback(move |observer| {
+                if let Some(lag) = lag() {
+                    observer.observe(lag.age.as_secs_f64(), &[]);
+                }
+            })
+            .build();
+    }
+
+    fn register_streams(&self, metrics: &Metrics) {
+        let meter = metrics.meter();
+        let hub = Arc::clone(&self.hub);
+        meter
+            .u64_observable_gauge("stream_subscribers")
+            .with_description("Subscriptions to instruments' events.")
+            .with_callback(move |observer| observer.observe(hub.subscribers(), &[]))
+            .build();
+        let hub = Arc::clone(&self.hub);
+        meter
+            .u64_observable_counter("stream_gaps_total")
+            .with_description("Times a subscriber was too slow and missed events.")
+            .with_callback(move |observer| observer.observe(hub.gaps(), &[]))
             .build();
     }
 

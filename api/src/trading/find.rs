@@ -88,6 +88,6 @@ impl Trading {
                 (Arc::clone(handle.instrument()), mark)
             })
             .collect();
-        self.lookups.order(order_id, &marks).await
+        self.archive.order(order_id, &marks).await
     }
 }
