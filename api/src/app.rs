@@ -24,11 +24,11 @@ use shardbook_feed::status::FeedStatus;
 use shardbook_storage::control_log::ControlLogError;
 use shardbook_storage::data_dir::DataDir;
 use shardbook_storage::database::DatabaseError;
-use shardbook_storage::projector::RefusedDatabase;
+use shardbook_storage::projector::{ProjectorHandle, RefusedDatabase};
 use thiserror::Error;
 use tokio::sync::watch;
 
-use crate::archive::Lookups;
+use crate::archive::Archive;
 use crate::calls::market_data::MarketDataCalls;
 use crate::calls::operations::Operations;
 use crate::calls::orders::Orders;
@@ -44,7 +44,7 @@ use crate::stream::sse::EventCalls;
 use crate::stream::websocket::WebSocketCalls;
 use crate::trading::Trading;
 
-use self::database::{DatabaseView, Projection};
+use self::database::Projection;
 use self::open::Opened;
 
 /// Why the exchange did not start.
@@ -156,7 +156,8 @@ impl App {
         let running = Running {
             router: Arc::clone(engine.router()),
             feed: feed.status(),
-            database: projection.view(),
+            archive: Archive::new(projection.queries(), projection.handle()),
+            projector: projection.handle(),
             hub,
             metrics,
             stopped: stopped.clone(),
@@ -207,7 +208,8 @@ impl App {
 struct Running {
     router: Arc<Router>,
     feed: watch::Receiver<FeedStatus>,
-    database: DatabaseView,
+    archive: Archive,
+    projector: ProjectorHandle,
     hub: Arc<StreamHub>,
     metrics: Metrics,
     stopped: watch::Receiver<bool>,
@@ -218,7 +220,8 @@ impl Running {
         let Self {
             router,
             feed,
-            database,
+            archive,
+            projector,
             hub,
             metrics,
             stopped,
@@ -226,14 +229,18 @@ impl Running {
         Observed {
             router: Arc::clone(&router),
             feed: feed.clone(),
+            projector: projector.clone(),
+            hub: Arc::clone(&hub),
+            clock: Arc::new(SystemClock),
         }
         .register(&metrics);
         let health = ExchangeHealth {
             router: Arc::clone(&router),
             feed,
-            database: Arc::new(database.clone()),
+            projector,
+            clock: Arc::new(SystemClock),
         };
-        let trading = Trading::new(router, Lookups::new(Arc::new(database)));
+        let trading = Trading::new(router, archive);
         let stream = WebSocketCalls::new(
             trading.clone(),
             Arc::clone(&hub),

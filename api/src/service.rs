@@ -28,7 +28,7 @@ failure is `application/problem+json` (RFC 9457) with a `code` for programs and,
 fields are wrong, their names and what is wrong with each.
 
 Beside these calls there are two streams: `GET /events`, Server-Sent Events of one instrument, \
-and the WebSocket `/stream`, which takes orders too. `/asyncapi.yaml` describes them.";
+and the WebSocket `/stream`, which takes orders too.";
 
 /// The calls as they are documented, without the exchange behind them.
 struct Document;

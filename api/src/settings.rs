@@ -20,6 +20,7 @@ use shardbook_engine::shard::ShardLimits;
 use shardbook_feed::feed::FeedConfig;
 use shardbook_feed::source::{BinanceSource, FileSource, Pace, SimulatedSource, Source};
 use shardbook_storage::database::DatabaseUrl;
+use shardbook_storage::journal::JournalOptions;
 
 pub use command_line::{CommandLine, ServeArguments, Subcommand};
 pub use error::SettingsError;
@@ -51,6 +52,8 @@ pub struct Settings {
     pub instruments: Vec<InstrumentSpecification>,
     /// Logs that the instruments are split over.
     pub partitions: u32,
+    /// The partitions' files.
+    pub journal: JournalOptions,
     /// Commands that may wait for one shard.
     pub queue_length: usize,
     /// A shard's windows.
@@ -106,6 +109,13 @@ impl Settings {
             feed: feed(given)?,
             instruments: instrument::all(&given.file.instruments)?,
             partitions: given.number("partitions", 1, 1..=PARTITIONS_MAX)?,
+            journal: JournalOptions {
+                segment_bytes: given.number(
+                    "journal_segment_bytes",
+                    JournalOptions::SEGMENT_BYTES_DEFAULT,
+                    JournalOptions::SEGMENT_BYTES_MIN..=JournalOptions::SEGMENT_BYTES_MAX,
+                )?,
+            },
             queue_length: given.number("queue_length", 4_096, 1..=1_000_000)?,
             shard: shard(given)?,
             market_data: MarketDataLimits {

@@ -3,29 +3,17 @@
 use std::sync::Arc;
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use shardbook_engine::exchange::Exchange;
-use shardbook_engine::id::{OrderId, Sequence, TradeNumber};
-use shardbook_engine::instrument::Instrument;
-use shardbook_engine::order::{OrderWithTrades, Trade};
-use shardbook_engine::time::{Clock, SystemClock};
 use shardbook_storage::data_dir::DataDir;
 use shardbook_storage::database::{Database, DatabaseUrl};
 use shardbook_storage::projector::{
-    DatabaseState, Instruments, Projector, ProjectorError, ProjectorHandle, ProjectorLimits,
-    ProjectorSetup,
+    Instruments, Projector, ProjectorError, ProjectorHandle, ProjectorLimits, ProjectorSetup,
 };
-use shardbook_storage::query::{Queries, QueryError};
+use shardbook_storage::query::Queries;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{AppError, blocking};
-use crate::archive::{Archive, Unanswered};
-use crate::health::DatabaseHealthSource;
-use crate::schema::Nullable;
-use crate::schema::health::{DatabaseHealth, DatabaseStatus};
-use crate::schema::text::{Count, Words};
-use crate::schema::word::Word;
 
 /// The database that the settings name, or the file in the data directory.
 pub(super) fn url(named: Option<&DatabaseUrl>, data_dir: &DataDir) -> DatabaseUrl {
@@ -36,7 +24,7 @@ pub(super) fn url(named: Option<&DatabaseUrl>, data_dir: &DataDir) -> DatabaseUr
 
 /// The running projector.
 pub(super) struct Projection {
-    view: DatabaseView,
+    handle: ProjectorHandle,
     stop: oneshot::Sender<()>,
     thread: std::thread::JoinHandle<()>,
     database: Database,
@@ -73,12 +61,8 @@ impl Projection {
                 doing: "starting the projector",
                 source,
             })?;
-        let view = DatabaseView {
-            projector: handle,
-            queries: Queries::new(database.clone()),
-        };
         Ok(Self {
-            view,
+            handle,
             stop,
             thread,
             database,
@@ -86,8 +70,13 @@ impl Projection {
     }
 
     /// What others may know.
-    pub(super) fn view(&self) -> DatabaseView {
-        self.view.clone()
+    pub(super) fn handle(&self) -> ProjectorHandle {
+        self.handle.clone()
+    }
+
+    /// Asks the database.
+    pub(super) fn queries(&self) -> Queries {
+        Queries::new(self.database.clone())
     }
 
     /// Catches up, for a bounded time, and lets go of the database.
@@ -102,82 +91,6 @@ impl Projection {
         }
         if let Err(error) = self.database.close().await {
             tracing::warn!(%error, "the database's connections did not end well");
-        }
-    }
-}
-
-/// The database as reads and health see it.
-#[derive(Clone)]
-pub(super) struct DatabaseView {
-    projector: ProjectorHandle,
-    queries: Queries,
-}
-
-impl DatabaseView {
-    async fn find(
-        &self,
-        instrument: &Arc<Instrument>,
-        id: &OrderId,
-    ) -> Result<Option<OrderWithTrades>, QueryError> {
-        let Some(order) = self.queries.order_by_id(instrument, id).await? else {
-            return Ok(None);
-        };
-        let trades = self
-            .queries
-            .trades_of(instrument, order.placed, order.side)
-            .await?;
-        Ok(Some(OrderWithTrades { order, trades }))
-    }
-}
-
-/// Only that there is no answer matters to who asked; why is for the log.
-fn unanswered(error: QueryError) -> Unanswered {
-    tracing::warn!(%error, "the database did not answer");
-    Unanswered
-}
-
-impl Archive for DatabaseView {
-    fn projected<'a>(
-        &'a self,
-        instrument: &'a Arc<Instrument>,
-    ) -> BoxFuture<'a, Result<Sequence, Unanswered>> {
-        let projected = self.projector.projected(instrument.id).ok_or(Unanswered);
-        std::future::ready(projected).boxed()
-    }
-
-    fn order<'a>(
-        &'a self,
-        instrument: &'a Arc<Instrument>,
-        id: &'a OrderId,
-    ) -> BoxFuture<'a, Result<Option<OrderWithTrades>, Unanswered>> {
-        self.find(instrument, id)
-            .map(|found| found.map_err(unanswered))
-            .boxed()
-    }
-
-    fn trades<'a>(
-        &'a self,
-        instrument: &'a Arc<Instrument>,
-        before: Option<TradeNumber>,
-        count: usize,
-    ) -> BoxFuture<'a, Result<Vec<Arc<Trade>>, Unanswered>> {
-        let trades = self.queries.trades_before(instrument, before, count);
-        trades.map(|trades| trades.map_err(unanswered)).boxed()
-    }
-}
-
-impl DatabaseHealthSource for DatabaseView {
-    fn database_health(&self) -> DatabaseHealth {
-        let (status, reason) = match self.projector.database() {
-            DatabaseState::Up => (DatabaseStatus::Up, None),
-            DatabaseState::Down { reason } => (DatabaseStatus::Down, Some(reason)),
-        };
-        let lag = self.projector.lag(SystemClock.now());
-        DatabaseHealth {
-            status: Word(status),
-            reason: Nullable(reason.map(|reason| Words(reason.into()))),
-            lag_records: Nullable(lag.map(|lag| Count(lag.records))),
-            lag_seconds: Nullable(lag.map(|lag| Count(lag.age.as_secs()))),
         }
     }
 }

@@ -15,6 +15,11 @@ use uuid::Uuid;
 use super::{AppError, blocking};
 use crate::settings::Settings;
 
+/// The control log gets a record a day at most.
+const CONTROL_LOG: JournalOptions = JournalOptions {
+    segment_bytes: JournalOptions::SEGMENT_BYTES_MIN,
+};
+
 /// What was found on disk, brought in line with the settings.
 pub(super) struct Opened {
     pub(super) data_dir: DataDir,
@@ -28,8 +33,9 @@ pub(super) async fn open(settings: &Settings) -> Result<Opened, AppError> {
     let root = settings.data_dir.clone();
     let wanted = settings.instruments.clone();
     let partitions = settings.partitions;
+    let options = settings.journal;
     blocking("opening the journal", move || {
-        open_blocking(root, wanted, partitions)
+        open_blocking(root, wanted, partitions, options)
     })
     .await?
 }
@@ -38,9 +44,11 @@ fn open_blocking(
     root: PathBuf,
     wanted: Vec<InstrumentSpecification>,
     partitions: u32,
+    options: JournalOptions,
 ) -> Result<Opened, AppError> {
     let data_dir = DataDir::open(root)?;
-    let mut control = ControlLog::open(journal(data_dir.control())?, SystemClock.now())?;
+    let control = journal(data_dir.control(), CONTROL_LOG)?;
+    let mut control = ControlLog::open(control, SystemClock.now())?;
     let instruments = list(&mut control, wanted, partitions, SystemClock.now())?;
     for (instrument, partition) in &instruments {
         if partition.get() >= partitions {
@@ -51,8 +59,8 @@ fn open_blocking(
             });
         }
     }
-    let journals =
-        (0..partitions).map(|number| journal(data_dir.partition(PartitionId::new(number))));
+    let journals = (0..partitions)
+        .map(|number| journal(data_dir.partition(PartitionId::new(number)), options));
     let journals = journals.collect::<Result<_, _>>()?;
     Ok(Opened {
         exchange: control.exchange(),
@@ -89,8 +97,8 @@ fn list(
         .collect())
 }
 
-fn journal(directory: PathBuf) -> Result<Box<dyn Journal>, JournalError> {
-    let (journal, report) = FileJournal::open(&directory, JournalOptions::default())?;
+fn journal(directory: PathBuf, options: JournalOptions) -> Result<Box<dyn Journal>, JournalError> {
+    let (journal, report) = FileJournal::open(&directory, options)?;
     let (oldest, newest) = (report.range.oldest, report.range.newest);
     tracing::info!(directory = %directory.display(), %oldest, %newest, "journal opened");
     if let Some(tail) = report.torn_tail {

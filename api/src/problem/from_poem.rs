@@ -1,6 +1,6 @@
 //! What poem and poem-openapi refuse by themselves.
 
-use poem::error::{MethodNotAllowedError, NotFoundError, ReadBodyError};
+use poem::error::{self, MethodNotAllowedError, NotFoundError, ReadBodyError};
 use poem::http::StatusCode;
 use poem::{IntoResponse, Response};
 use poem_openapi::error::{ParseParamError, ParsePathError};
@@ -20,7 +20,7 @@ pub fn of_poem_error(error: poem::Error) -> Response {
         let message = reason.map_or(parameter.reason.as_str(), |(_, message)| message);
         return Problem::parameter(parameter.name, message).into_response();
     }
-    let problem = if error.is::<NotFoundError>() {
+    let problem = if error.is::<NotFoundError>() || error.is::<error::ParsePathError>() {
         Problem::new(Code::NotFound, "no call has this path")
     } else if let Some(path) = error.downcast_ref::<ParsePathError>() {
         not_in_path(path)

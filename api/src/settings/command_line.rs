@@ -101,6 +101,8 @@ serve_arguments! {
     allowed_origins: "ORIGINS", "SHARDBOOK_ALLOWED_ORIGINS";
     /// Logs that the instruments are split over, each with a writer of its own [default: 1]
     partitions: "NUMBER", "SHARDBOOK_PARTITIONS";
+    /// Bytes of one file of a journal; two or more are on disk at any time [default: 67108864]
+    journal_segment_bytes: "BYTES", "SHARDBOOK_JOURNAL_SEGMENT_BYTES";
     /// Commands that may wait for one instrument; more are answered 503 at once [default: 4096]
     queue_length: "NUMBER", "SHARDBOOK_QUEUE_LENGTH";
     /// Closed orders that each instrument keeps in memory [default: 10000]
