@@ -1,5 +1,5 @@
 //! The feed against real recordings of Binance's streams, which are not part of the project:
-//! they are looked for in `SHARDBOOK_DATA_DIR`, or in `../shared/data` beside the checkout, and
+//! they are looked for in `SHARDBOOK_RECORDINGS`, or in `../shared/data` beside the checkout, and
 //! the tests say so where they are not.
 
 #![allow(
@@ -31,7 +31,7 @@ use shardbook_feed::status::FeedState;
 
 /// The recording of this name, if recordings stand here.
 fn recording(name: &str) -> Option<PathBuf> {
-    let directory = std::env::var_os("SHARDBOOK_DATA_DIR").map_or_else(
+    let directory = std::env::var_os("SHARDBOOK_RECORDINGS").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
         PathBuf::from,
     );
