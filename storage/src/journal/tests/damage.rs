@@ -61,6 +61,7 @@ fn a_journal_cut_at_any_byte_of_its_last_segment_holds_exactly_the_frames_before
             content.resize(cut + fill, 0);
             machine.set_content(path, content);
             let report = story.holds(&machine, frames);
+            assert_eq!(machine.content(path).len(), whole.len());
             let torn = report
                 .torn_tail
                 .map(|torn| (torn.file, torn.offset, torn.frames));
@@ -233,6 +234,26 @@ fn a_segment_of_another_journal_is_told_from_this_ones() {
         assert_eq!((&place, offset), (path, 0));
         assert!(what.contains("of another journal"), "{what}");
     }
+}
+
+#[test]
+fn a_segment_of_the_same_journals_other_history_is_refused() {
+    // One journal, restored from a copy and written on.
+    let story = Story::of(5);
+    let go_on = |machine: &Machine, begins_with: u8| {
+        let (mut journal, _) = open(machine).unwrap();
+        for _ in 0..15 {
+            journal.append(Part::Last, &[begins_with; 20]).unwrap();
+        }
+        journal.last.path.clone()
+    };
+    let (one, other) = (story.copy(), story.copy());
+    let path = go_on(&one, 1);
+    assert_eq!(go_on(&other, 2), path);
+    one.set_content(&path, other.content(&path));
+    let (place, offset, what) = refusal(&one);
+    assert_eq!((place, offset), (path, 0));
+    assert!(what.contains("does not go on"), "{what}");
 }
 
 #[test]
