@@ -311,14 +311,16 @@ async fn whenever_it_is_killed_nothing_is_lost_and_nothing_comes_twice() {
         exchange.happen(400);
         let database = place.open().await;
         let mut polls = Random::seeded(5);
-        let mut kills = 0;
+        let (mut kills, mut ends) = (0, 0);
         while lag(&exchange, &database).await > 0 {
             let (projector, handle) = exchange.projector(&database, limits(9));
             let most = 1 + polls.below(30);
             if killed_after(most, projector.run(async {})).await.is_none() {
                 kills += 1;
             } else {
-                println!("{:?}", handle.status());
+                ends += 1;
+                let status = handle.status();
+                assert!(ends < 50, "it does not get to the end: {status:?}");
             }
         }
         assert!(kills > 10, "killed only {kills} times");
