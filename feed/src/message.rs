@@ -17,17 +17,15 @@ use shardbook_engine::time::Timestamp;
 use thiserror::Error;
 
 mod amount;
+mod wire;
 
-use amount::{Price, Quantity, TradedQuantity};
+use wire::{WireAggregateTrade, WireDepthDiff, WireDepthSnapshot, WireTrade};
 
 /// Most characters of a bad message that an error shows.
 const SHOWN_MAX: usize = 120;
 
 /// Stream of recorded REST snapshots: ours, not Binance's.
 const SNAPSHOT_STREAM_SUFFIX: &str = "@depthSnapshot";
-
-/// Values of this many units and more are microseconds, below they are milliseconds.
-const MICROSECONDS_FROM: u64 = 1_000_000_000_000_000;
 
 /// A message of the market data streams, or a depth snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -359,147 +357,7 @@ fn of_event(event: &str, data: &str) -> Result<Message, serde_json::Error> {
 
 fn snapshot(body: &str, symbol: Option<String>) -> Result<Message, serde_json::Error> {
     let wire: WireDepthSnapshot = serde_json::from_str(body)?;
-    Ok(Message::DepthSnapshot(DepthSnapshot {
-        symbol,
-        last_update_id: wire.last_update_id,
-        bids: levels(wire.bids),
-        asks: levels(wire.asks),
-    }))
-}
-
-#[derive(Deserialize)]
-struct WireTrade {
-    #[serde(rename = "E")]
-    sent_at: u64,
-    #[serde(rename = "s")]
-    symbol: String,
-    #[serde(rename = "t")]
-    id: u64,
-    #[serde(rename = "p")]
-    price: Price,
-    #[serde(rename = "q")]
-    quantity: TradedQuantity,
-    #[serde(rename = "T")]
-    traded_at: u64,
-    #[serde(rename = "m")]
-    buyer_is_maker: bool,
-}
-
-impl From<WireTrade> for Trade {
-    fn from(wire: WireTrade) -> Self {
-        Self {
-            symbol: upper_case(wire.symbol),
-            id: wire.id,
-            price: wire.price.0,
-            quantity: wire.quantity.0,
-            taker_side: taker_side(wire.buyer_is_maker),
-            traded_at: timestamp(wire.traded_at),
-            sent_at: timestamp(wire.sent_at),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct WireAggregateTrade {
-    #[serde(rename = "E")]
-    sent_at: u64,
-    #[serde(rename = "s")]
-    symbol: String,
-    #[serde(rename = "a")]
-    id: u64,
-    #[serde(rename = "p")]
-    price: Price,
-    #[serde(rename = "q")]
-    quantity: TradedQuantity,
-    #[serde(rename = "f")]
-    first_trade_id: u64,
-    #[serde(rename = "l")]
-    last_trade_id: u64,
-    #[serde(rename = "T")]
-    traded_at: u64,
-    #[serde(rename = "m")]
-    buyer_is_maker: bool,
-}
-
-impl From<WireAggregateTrade> for AggregateTrade {
-    fn from(wire: WireAggregateTrade) -> Self {
-        Self {
-            symbol: upper_case(wire.symbol),
-            id: wire.id,
-            first_trade_id: wire.first_trade_id,
-            last_trade_id: wire.last_trade_id,
-            price: wire.price.0,
-            quantity: wire.quantity.0,
-            taker_side: taker_side(wire.buyer_is_maker),
-            traded_at: timestamp(wire.traded_at),
-            sent_at: timestamp(wire.sent_at),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct WireDepthDiff {
-    #[serde(rename = "E")]
-    sent_at: u64,
-    #[serde(rename = "s")]
-    symbol: String,
-    #[serde(rename = "U")]
-    first_update_id: u64,
-    #[serde(rename = "u")]
-    last_update_id: u64,
-    #[serde(rename = "b")]
-    bids: Vec<(Price, Quantity)>,
-    #[serde(rename = "a")]
-    asks: Vec<(Price, Quantity)>,
-}
-
-impl From<WireDepthDiff> for DepthDiff {
-    fn from(wire: WireDepthDiff) -> Self {
-        Self {
-            symbol: upper_case(wire.symbol),
-            first_update_id: wire.first_update_id,
-            last_update_id: wire.last_update_id,
-            bids: levels(wire.bids),
-            asks: levels(wire.asks),
-            sent_at: timestamp(wire.sent_at),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct WireDepthSnapshot {
-    #[serde(rename = "lastUpdateId")]
-    last_update_id: u64,
-    bids: Vec<(Price, Quantity)>,
-    asks: Vec<(Price, Quantity)>,
-}
-
-fn levels(wire: Vec<(Price, Quantity)>) -> Vec<Level> {
-    wire.into_iter()
-        .map(|(Price(price), Quantity(quantity))| Level { price, quantity })
-        .collect()
-}
-
-const fn taker_side(buyer_is_maker: bool) -> Side {
-    if buyer_is_maker {
-        Side::Sell
-    } else {
-        Side::Buy
-    }
-}
-
-/// Milliseconds, or microseconds where the connection asked for them.
-const fn timestamp(value: u64) -> Timestamp {
-    Timestamp::from_microseconds(if value >= MICROSECONDS_FROM {
-        value
-    } else {
-        value * 1_000
-    })
-}
-
-fn upper_case(mut symbol: String) -> String {
-    symbol.make_ascii_uppercase();
-    symbol
+    Ok(Message::DepthSnapshot(wire.of(symbol)))
 }
 
 fn shown(text: &str) -> String {
