@@ -1,5 +1,10 @@
 //! The command line, with the environment beside it.
 
+#![allow(
+    rustdoc::bare_urls,
+    reason = "the command line's help is made of these comments and shows them as they are"
+)]
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser};

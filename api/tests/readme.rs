@@ -1,0 +1,174 @@
+//! The README's examples, run from its top to its bottom against the real program.
+//!
+//! - A `console` block holds commands after `$ `, each followed by what it prints. `./dev run` starts
+//!   the program (one that runs already is killed, as by `kill -9`); its data stays from one start
+//!   to the next, in a folder of the test's own.
+//! - A `websocket` block is one connection to `/stream`: `> ` is sent, `< ` is received, among
+//!   whatever else comes.
+//!
+//! Output that is JSON is compared as JSON, else line by line. `…` stands for what may differ: a
+//! value, an object's other fields (`"…": "…"`), an array's other items, a part of a line, or, alone
+//! on a line, any lines.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops where it fails"
+)]
+
+#[path = "readme/expectation.rs"]
+mod expectation;
+#[path = "readme/script.rs"]
+mod script;
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use futures::{SinkExt as _, StreamExt as _};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::expectation::Expectation;
+use crate::script::{Frame, Step};
+
+/// What the README says; replaced by where the program under test listens.
+const PUBLIC_ADDRESS: &str = "127.0.0.1:8080";
+
+/// Much longer than anything here takes, so that only what never comes runs into it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn the_readme_tells_what_happens() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let steps = script::parse(&readme);
+    assert!(!steps.is_empty(), "the README has no example");
+    let mut exchange = Exchange::new();
+    for step in steps {
+        match step {
+            Step::Serve { line, arguments } => exchange.serve(line, &arguments),
+            Step::Command {
+                line,
+                command,
+                expectation,
+            } => {
+                let output = exchange.run(&command);
+                if let Err(difference) = Expectation::new(&expectation).check(&output) {
+                    panic!("README.md:{line}: {command}\n{difference}\nit printed:\n{output}");
+                }
+            }
+            Step::WebSocket { frames } => exchange.talk(&frames).await,
+        }
+    }
+}
+
+/// The program as a reader of the README has it: in a folder, with its data beside it.
+struct Exchange {
+    folder: tempfile::TempDir,
+    address: String,
+    server: Option<Child>,
+}
+
+impl Exchange {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for shared in ["fixtures", "docs"] {
+            std::os::unix::fs::symlink(root().join(shared), folder.path().join(shared)).unwrap();
+        }
+        Self {
+            folder,
+            address: String::new(),
+            server: None,
+        }
+    }
+
+    fn serve(&mut self, line: usize, arguments: &[String]) {
+        self.kill();
+        let mut server = Command::new(env!("CARGO_BIN_EXE_shardbook"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(self.log()).unwrap())
+            .spawn()
+            .unwrap();
+        let mut says = String::new();
+        BufReader::new(server.stdout.take().unwrap())
+            .read_line(&mut says)
+            .unwrap();
+        self.server = Some(server);
+        let address = says.trim_end().strip_prefix("listening on http://");
+        self.address = address.map(str::to_owned).unwrap_or_else(|| {
+            let log = fs::read_to_string(self.log()).unwrap();
+            panic!("README.md:{line}: it does not serve, and says {says:?}:\n{log}")
+        });
+    }
+
+    fn run(&self, command: &str) -> String {
+        let output = Command::new("bash")
+            .args(["-c", &command.replace(PUBLIC_ADDRESS, &self.address)])
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let mut printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        printed.push_str(&String::from_utf8_lossy(&output.stderr));
+        printed.replace(&self.address, PUBLIC_ADDRESS)
+    }
+
+    /// Frames that were expected may come in any order and among others.
+    async fn talk(&self, frames: &[Frame]) {
+        let url = format!("ws://{}/stream", self.address);
+        let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+        let mut received: Vec<String> = Vec::new();
+        for frame in frames {
+            match frame {
+                Frame::Sent { text } => socket.send(Message::text(text.as_str())).await.unwrap(),
+                Frame::Received { line, text } => {
+                    let expected = Expectation::new(text);
+                    while !received.iter().any(|one| expected.check(one).is_ok()) {
+                        let next = tokio::time::timeout(PATIENCE, socket.next()).await;
+                        let Ok(Some(Ok(message))) = next else {
+                            panic!(
+                                "README.md:{line}: {text}\nnever came; these did: {received:#?}"
+                            );
+                        };
+                        if let Message::Text(text) = message {
+                            received.push(text.to_string());
+                        }
+                    }
+                    let came = received.iter().position(|one| expected.check(one).is_ok());
+                    received.remove(came.unwrap());
+                }
+            }
+        }
+    }
+
+    fn kill(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.kill().unwrap();
+            server.wait().unwrap();
+        }
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
