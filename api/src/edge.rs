@@ -132,3 +132,22 @@ impl Endpoint for Edge {
         Ok(self.answer(request).await)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use poem::endpoint::make_sync;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_that_panics_is_answered_all_the_same() {
+        let calls = make_sync(|_| -> Response { panic!("a bug of a call") });
+        let calls = poem::EndpointExt::boxed(calls);
+        let edge = Edge::new(Guard::default(), Methods::default(), calls);
+        let request = Request::builder().header("host", "localhost").finish();
+        let response = Endpoint::call(&edge, request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = response.into_body().into_string().await.unwrap();
+        assert!(body.contains("internal_error"), "{body}");
+    }
+}

@@ -1,5 +1,6 @@
 //! The exchange's binary: reads the command line, and does what it says.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -52,8 +53,13 @@ fn serve(arguments: &ServeArguments) -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("shardbook: {error:#}");
-            ExitCode::from(error.downcast_ref().map_or(FAILED, exit_code))
+            // Our own errors name their sources themselves.
+            let (text, code) = match error.downcast_ref::<AppError>() {
+                Some(error) => (error.to_string(), exit_code(error)),
+                None => (format!("{error:#}"), FAILED),
+            };
+            eprintln!("shardbook: {text}");
+            ExitCode::from(code)
         }
     }
 }
@@ -86,6 +92,7 @@ fn start_log(settings: &Settings) {
     let filter = EnvFilter::new(&settings.log_filter);
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     match settings.log_format {
         LogFormat::Human => log.init(),

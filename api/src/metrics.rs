@@ -25,7 +25,7 @@ use shardbook_engine::id::Symbol;
 pub use counting::CountingPublisher;
 pub use observed::Observed;
 
-use crate::problem::Code;
+use crate::problem::Problem;
 use crate::schema::word::{Reason, Worded};
 
 /// Series of one metric that an instrument can have: one for each reason to reject an order, and
@@ -117,10 +117,13 @@ impl Metrics {
     }
 
     /// A request to place or change an order was refused before or instead of becoming a record.
-    pub fn refused(&self, code: Code) {
-        self.0
-            .rejected
-            .add(1, &[KeyValue::new("reason", code.word())]);
+    pub fn refused(&self, problem: &Problem) {
+        let instrument = problem.instrument().map_or("unknown", Symbol::as_str);
+        let labels = [
+            KeyValue::new("instrument", instrument.to_owned()),
+            KeyValue::new("reason", problem.code().word()),
+        ];
+        self.0.rejected.add(1, &labels);
     }
 
     /// Where else metrics can be made.

@@ -9,6 +9,9 @@ use std::time::Duration;
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{IntoResponse, Response};
 
+use shardbook_engine::id::Symbol;
+use shardbook_engine::instrument::Instrument;
+
 pub use code::Code;
 pub use from_engine::invalid_field;
 pub use from_poem::of_poem_error;
@@ -32,6 +35,8 @@ pub struct Problem {
     errors: Vec<FieldError>,
     order: Option<Box<OrderView>>,
     allow: Option<String>,
+    /// Which instrument it is about, for the metrics.
+    instrument: Option<Symbol>,
 }
 
 /// What is wrong with one field of a request.
@@ -53,6 +58,7 @@ impl Problem {
             errors: Vec::new(),
             order: None,
             allow: None,
+            instrument: None,
         }
     }
 
@@ -103,6 +109,21 @@ impl Problem {
             allow: Some(allow),
             ..Self::new(Code::MethodNotAllowed, "")
         }
+    }
+
+    /// The same, about an instrument.
+    #[must_use]
+    pub fn on(self, instrument: Option<&Instrument>) -> Self {
+        Self {
+            instrument: instrument.map(|instrument| instrument.symbol.clone()),
+            ..self
+        }
+    }
+
+    /// Which instrument it is about, if that is known.
+    #[must_use]
+    pub const fn instrument(&self) -> Option<&Symbol> {
+        self.instrument.as_ref()
     }
 
     /// What kind of problem it is.

@@ -37,6 +37,10 @@ const LIQUIDITY_LEVELS_MAX: usize = 5_000;
 /// Bounds of the settings that are numbers of things in memory.
 const COUNT_MAX: usize = 100_000_000;
 
+/// What of the log is written unless set otherwise. Migrations are looked for at every start and
+/// at every stop, and tell of it each time.
+const LOG_FILTER: &str = "info,sea_orm_migration=warn";
+
 /// Everything that can be set.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -258,7 +262,7 @@ fn log_filter(given: &Given<'_>) -> Result<String, SettingsError> {
             .ok()
             .map(|_| text.to_owned())
     })?;
-    Ok(filter.unwrap_or("info".to_owned()))
+    Ok(filter.unwrap_or(LOG_FILTER.to_owned()))
 }
 
 #[cfg(test)]

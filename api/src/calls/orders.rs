@@ -101,7 +101,7 @@ impl Orders {
     }
 
     fn refused<F>(&self, problem: Problem) -> Failure<F> {
-        self.metrics.refused(problem.code());
+        self.metrics.refused(&problem);
         problem.into()
     }
 }
@@ -163,7 +163,7 @@ impl Orders {
         let mut results = Vec::with_capacity(placing.len());
         for placed in placing {
             results.push(batch_result(placed.await.inspect_err(|problem| {
-                self.metrics.refused(problem.code());
+                self.metrics.refused(problem);
             })));
         }
         Ok(Batch::Results(JsonResponse(BatchView {

@@ -13,11 +13,12 @@ impl Problem {
     #[must_use]
     pub fn of_call(error: CallError, instrument: &Instrument) -> Self {
         let detail = format!("{}: {error}", instrument.symbol);
-        match error {
+        let problem = match error {
             CallError::Refused(refusal) => Self::refused(refusal, instrument),
             CallError::Overloaded => Self::new(Code::Overloaded, detail),
             CallError::ShardRestarting => Self::new(Code::ShardRestarting, detail),
-        }
+        };
+        problem.on(Some(instrument))
     }
 
     /// A shard's refusal.

@@ -101,15 +101,15 @@ pub fn read_order<H: Listed>(
     let quantity = read_quantity(&mut fields, request.quantity, rules);
     let self_trade_prevention = fields.word("self_trade_prevention", request.self_trade_prevention);
     let handle = known(named, &mut fields)?;
-
+    if !fields.is_empty() {
+        return Err(fields.into_problem().on(handle.as_ref().map(H::rules)));
+    }
     let (Some(client), Some(side), Some(kind), Some(quantity), Some(to)) =
         (client, side, kind, quantity, handle)
     else {
+        // Each of them is there or was noted as wrong.
         return Err(fields.into_problem());
     };
-    if !fields.is_empty() {
-        return Err(fields.into_problem());
-    }
     let order = NewOrder {
         id: order_id.map_or_else(exchange_id, |id| Ok(ChosenId::Client(id)))?,
         client,
@@ -119,8 +119,9 @@ pub fn read_order<H: Listed>(
         quantity,
         self_trade_prevention: self_trade_prevention.unwrap_or_default(),
     };
-    admit(to.rules(), &order)
-        .map_err(|invalid| Problem::invalid(vec![invalid_field(invalid, to.rules())]))?;
+    admit(to.rules(), &order).map_err(|invalid| {
+        Problem::invalid(vec![invalid_field(invalid, to.rules())]).on(Some(to.rules()))
+    })?;
     Ok(PlaceRequest { to, order })
 }
 

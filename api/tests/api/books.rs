@@ -110,6 +110,8 @@ async fn metrics_count_what_happened() {
     app.place("alice buys 1 @ 100", json!({"time_in_force": "fok"}))
         .await;
     app.place("alice buys 0 @ 100", json!({})).await;
+    app.place("alice buys 1 @ 100", json!({"instrument": "DOGE-USD"}))
+        .await;
     let text = app.get("/metrics").await.text;
     let figures: BTreeMap<_, _> = text
         .lines()
@@ -124,7 +126,14 @@ async fn metrics_count_what_happened() {
             "orders_rejected_total{instrument=\"BTC-USD\",reason=\"fok_not_fillable\"}",
             "1",
         ),
-        ("orders_rejected_total{reason=\"invalid_order\"}", "1"),
+        (
+            "orders_rejected_total{instrument=\"BTC-USD\",reason=\"invalid_order\"}",
+            "1",
+        ),
+        (
+            "orders_rejected_total{instrument=\"unknown\",reason=\"unknown_instrument\"}",
+            "1",
+        ),
         (
             "current_orderbook_depth{instrument=\"BTC-USD\",side=\"ask\"}",
             "1",

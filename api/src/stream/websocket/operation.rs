@@ -96,7 +96,7 @@ impl Operations {
             )),
         };
         begun.unwrap_or_else(|problem| {
-            self.shared.metrics.refused(problem.code());
+            self.shared.metrics.refused(&problem);
             Begun::Done(reply::failed(&id, &problem))
         })
     }
@@ -115,7 +115,7 @@ impl Operations {
                 reply::placed(&id, placement)
             }
             Err(problem) => {
-                metrics.refused(problem.code());
+                metrics.refused(&problem);
                 reply::failed(&id, &problem)
             }
         });
@@ -129,7 +129,7 @@ impl Operations {
         let answer = cancelling.map(move |cancelled| match cancelled {
             Ok(order) => reply::changed(&id, order),
             Err(problem) => {
-                metrics.refused(problem.code());
+                metrics.refused(&problem);
                 reply::failed(&id, &problem)
             }
         });
@@ -144,7 +144,7 @@ impl Operations {
         let answer = amending.map(move |amended| match amended {
             Ok(order) => reply::changed(&id, order),
             Err(problem) => {
-                metrics.refused(problem.code());
+                metrics.refused(&problem);
                 reply::failed(&id, &problem)
             }
         });
