@@ -112,6 +112,7 @@ fn exit_code(error: &AppError) -> u8 {
             RecoveryError::Read(ReadError::Journal(error)) => journal_exit_code(error),
             RecoveryError::Read(ReadError::Record { .. })
             | RecoveryError::UnknownInstrument { .. }
+            | RecoveryError::BeginningMissing { .. }
             | RecoveryError::OutOfStep { .. } => DAMAGED_JOURNAL,
         },
         AppError::TooFewPartitions { .. }

@@ -31,6 +31,14 @@ pub enum RecoveryError {
         /// The frame.
         position: Position,
     },
+    /// Its first frames are gone, and with them orders that may still rest.
+    #[error(
+        "the journal begins at position {oldest}, not at 1: its beginning is missing; restore its first segments from a backup"
+    )]
+    BeginningMissing {
+        /// The oldest frame held.
+        oldest: Position,
+    },
     /// A record does not go on from the ones before it.
     #[error("the record at position {position} has sequence {next} after {last}")]
     OutOfStep {
@@ -133,7 +141,11 @@ fn for_each_record(
     source: &dyn JournalSource,
     mut take: impl FnMut(Durable<Record>) -> Result<(), RecoveryError>,
 ) -> Result<(), RecoveryError> {
-    let mut reader = RecordReader::from(source, source.range().oldest)?;
+    let oldest = source.range().oldest;
+    if oldest != Position::ZERO.next() {
+        return Err(RecoveryError::BeginningMissing { oldest });
+    }
+    let mut reader = RecordReader::from(source, oldest)?;
     while let Some(records) = reader.read()? {
         let position = records.position();
         for record in records.into_inner() {

@@ -68,6 +68,11 @@ fn instrument(number: u32, symbol: &str) -> Arc<Instrument> {
 }
 
 fn start(journal: &MemoryJournal, queue_length: usize) -> (Exchange, Arc<Seen>) {
+    let (setup, seen) = setup(journal, queue_length);
+    (Exchange::start(setup).unwrap(), seen)
+}
+
+fn setup(journal: &MemoryJournal, queue_length: usize) -> (Setup, Arc<Seen>) {
     let seen = Arc::new(Seen::default());
     let fatal = Arc::clone(&seen);
     let journals: Vec<Box<dyn Journal>> = vec![Box::new(journal.clone())];
@@ -88,7 +93,7 @@ fn start(journal: &MemoryJournal, queue_length: usize) -> (Exchange, Arc<Seen>) 
         observer: Arc::new(NoObserver),
         on_fatal: Arc::new(move |error| fatal.fatal.lock().unwrap().push(error.to_string())),
     };
-    (Exchange::start(setup).unwrap(), seen)
+    (setup, seen)
 }
 
 fn handle(exchange: &Exchange, symbol: &str) -> Arc<InstrumentHandle> {
@@ -352,6 +357,27 @@ async fn a_restart_has_the_same_orders_changes_and_counters() {
     };
     assert_eq!(cancelled.updated.get(), 6);
     exchange.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_without_its_beginning_is_refused() {
+    let journal = MemoryJournal::default();
+    let (exchange, _) = start(&journal, 100);
+    let router = Arc::clone(exchange.router());
+    for (id, symbol) in [("a", "BTC-USD"), ("b", "ETH-USD")] {
+        let to = handle(&exchange, symbol);
+        router
+            .call(&to, place(id, Side::Buy, 100, 5))
+            .await
+            .unwrap();
+    }
+    exchange.stop().await;
+    journal.lose_beginning();
+    let error = Exchange::start(setup(&journal, 100).0)
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(error.contains("begins at position 2"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

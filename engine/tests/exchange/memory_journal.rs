@@ -58,6 +58,11 @@ impl MemoryJournal {
         drop(self.wait_until(|state| state.begun >= appends));
     }
 
+    /// Loses the first frame.
+    pub(crate) fn lose_beginning(&self) {
+        self.state().frames.remove(0);
+    }
+
     pub(crate) fn frames(&self) -> Vec<ReadFrame> {
         self.state().frames.clone()
     }
@@ -100,11 +105,18 @@ impl Journal for MemoryJournal {
 
 impl JournalSource for MemoryJournal {
     fn range(&self) -> PositionRange {
-        let newest = Position::new(u64::try_from(self.state().frames.len()).unwrap());
-        PositionRange {
-            oldest: Position::new(1),
-            newest,
-        }
+        let state = self.state();
+        let ends = state.frames.first().zip(state.frames.last());
+        ends.map_or(
+            PositionRange {
+                oldest: Position::new(1),
+                newest: Position::ZERO,
+            },
+            |(first, last)| PositionRange {
+                oldest: first.position,
+                newest: last.position,
+            },
+        )
     }
 
     fn read_from(&self, position: Position) -> Result<Box<dyn JournalReader>, JournalError> {
