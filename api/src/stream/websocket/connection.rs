@@ -123,14 +123,15 @@ impl Connection {
     /// Takes in a frame and those right behind it.
     async fn read(&mut self, frame: Option<Result<Message, Error>>) -> Result<(), End> {
         self.last_heard = Instant::now();
-        let mut next = Some(frame);
-        for _ in 0..TURN_MAX {
-            let Some(frame) = next else { break };
-            self.take(frame).await?;
+        self.take(frame).await?;
+        for _ in 1..TURN_MAX {
             if self.under_way.len() >= UNDER_WAY_MAX {
                 break;
             }
-            next = self.socket.next().now_or_never();
+            match self.socket.next().now_or_never() {
+                Some(frame) => self.take(frame).await?,
+                None => break,
+            }
         }
         Ok(())
     }
@@ -171,15 +172,21 @@ impl Connection {
 
     /// Writes an event and those that wait behind it.
     async fn carry(&mut self, event: Outgoing) -> Result<(), End> {
-        let mut next = Some(event);
-        for _ in 0..TURN_MAX {
-            let Some(event) = next else { break };
-            if let Some(text) = event.into_text() {
-                self.feed(text).await?;
+        self.feed_event(event).await?;
+        for _ in 1..TURN_MAX {
+            match self.events.try_recv() {
+                Ok(event) => self.feed_event(event).await?,
+                Err(_) => break,
             }
-            next = self.events.try_recv().ok();
         }
         Ok(())
+    }
+
+    async fn feed_event(&mut self, event: Outgoing) -> Result<(), End> {
+        match event.into_text() {
+            Some(text) => self.feed(text).await,
+            None => Ok(()),
+        }
     }
 
     async fn ping(&mut self) -> Result<(), End> {
