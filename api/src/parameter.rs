@@ -7,7 +7,7 @@ use poem_openapi::types::{ParseError, ParseFromParameter, ParseResult};
 use shardbook_engine::id::{IdempotencyKey, OrderId, Symbol};
 
 use crate::problem::Problem;
-use crate::schema::text::{OrderIdText, SymbolText};
+use crate::schema::text::{OrderIdText, SymbolText, TradeIdInput};
 
 /// The header that may hold an order's idempotency key.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -21,6 +21,12 @@ impl ParseFromParameter for OrderIdText {
 impl ParseFromParameter for SymbolText {
     fn parse_from_parameter(text: &str) -> ParseResult<Self> {
         Symbol::new(text).map(Self).map_err(ParseError::custom)
+    }
+}
+
+impl ParseFromParameter for TradeIdInput {
+    fn parse_from_parameter(text: &str) -> ParseResult<Self> {
+        Ok(Self(text.to_owned()))
     }
 }
 

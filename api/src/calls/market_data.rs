@@ -15,7 +15,7 @@ use crate::schema::List;
 use crate::schema::book::BookView;
 use crate::schema::instrument::InstrumentView;
 use crate::schema::order::TradeView;
-use crate::schema::text::{SymbolText, TradeIdText};
+use crate::schema::text::{SymbolText, TradeIdInput, TradeIdText};
 use crate::trading::Trading;
 
 failures! {
@@ -98,12 +98,12 @@ impl MarketDataCalls {
         /// How many at most.
         limit: Query<Option<Limit<50, 1000>>>,
         /// Only trades before this one, by its `trade_id`.
-        before: Query<Option<String>>,
+        before: Query<Option<TradeIdInput>>,
     ) -> Result<Trades, Failure<TradesFailures>> {
         let on = self.named(instrument.0)?;
         let limit = Limit::get(limit.0);
         let before = before.0.map(|text| {
-            TradeIdText::parse(&text, on.instrument()).ok_or_else(|| {
+            TradeIdText::parse(&text.0, on.instrument()).ok_or_else(|| {
                 let symbol = &on.instrument().symbol;
                 Problem::parameter(
                     "before",

@@ -19,7 +19,7 @@ use crate::schema::order::{
     AmendRequest, BATCH_ORDERS_MAX, BatchRequest, BatchResult, BatchView, CancelAllRequest,
     CancelAllView, OrderRequest, OrderView,
 };
-use crate::schema::text::{Count, OrderIdText, SymbolText};
+use crate::schema::text::{Count, IdempotencyKeyText, OrderIdText, SymbolText};
 use crate::trading::{FirstTime, Placement, Trading};
 
 type OrderBody = JsonRequest<OrderRequest<'static>>;
@@ -119,7 +119,7 @@ impl Orders {
         operation_id = "place_order",
         request_header(
             name = "Idempotency-Key",
-            ty = "Option<String>",
+            ty = "Option<IdempotencyKeyText>",
             description = "The order's idempotency key, unless it stands in the body."
         )
     )]

@@ -121,8 +121,9 @@ macro_rules! request {
                         concat!($($doc, "\n"),+).trim_ascii(),
                         &required,
                         vec![
-                            $( $crate::schema::object::property::<$type>(
+                            $( $crate::schema::object::request_property::<$type>(
                                 stringify!($field),
+                                stringify!($presence),
                                 concat!($($field_doc, "\n"),+).trim_ascii(),
                             ), )+
                         ],
@@ -144,16 +145,40 @@ fn plain(name: &'static str) -> &'static str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 
+/// A doc comment's lines without the space that each begins with. The document is made a few
+/// times in a process's life; its words stay.
+fn flush_left(description: &'static str) -> &'static str {
+    if description.contains('\n') {
+        description.replace("\n ", "\n").leak()
+    } else {
+        description
+    }
+}
+
 /// A property's schema with a description of its own.
 pub(crate) fn property<T: Type>(
     name: &'static str,
     description: &'static str,
 ) -> (&'static str, MetaSchemaRef) {
     let own_words = MetaSchema {
-        description: Some(description),
+        description: Some(flush_left(description)),
         ..MetaSchema::ANY
     };
     (plain(name), T::schema_ref().merge(own_words))
+}
+
+/// A property that comes in; an optional one may be null.
+pub(crate) fn request_property<T: Type>(
+    name: &'static str,
+    presence: &'static str,
+    description: &'static str,
+) -> (&'static str, MetaSchemaRef) {
+    let (name, schema) = property::<T>(name, description);
+    let null = MetaSchema {
+        nullable: !is_required(presence),
+        ..MetaSchema::ANY
+    };
+    (name, schema.merge(null))
 }
 
 /// An object's schema.
@@ -164,7 +189,7 @@ pub(crate) fn object_schema(
     example: serde_json::Value,
 ) -> MetaSchema {
     MetaSchema {
-        description: Some(description),
+        description: Some(flush_left(description)),
         required: required
             .iter()
             .filter_map(|(name, required)| required.then_some(plain(name)))

@@ -120,6 +120,16 @@ impl_type!(
     register: |_registry| ()
 );
 
+/// A trade's id as it comes in, to be read where its instrument is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TradeIdInput(pub String);
+
+impl_type!(
+    TradeIdInput, "TradeIdInput",
+    schema: pattern("^[A-Za-z0-9._-]{1,32}-[1-9][0-9]*$", "BTC-USD-7"),
+    register: |_registry| ()
+);
+
 /// A decimal as it comes in: a JSON string or number. Documentation only.
 #[derive(Clone, Copy, Debug)]
 pub struct DecimalInput;
@@ -132,7 +142,11 @@ impl_type!(
                 pattern: Some("^-?[0-9]+(\\.[0-9]+)?([eE][+-]?[0-9]+)?$".to_owned()),
                 ..MetaSchema::new("string")
             })),
-            MetaSchemaRef::Inline(Box::new(MetaSchema::new("number"))),
+            MetaSchemaRef::Inline(Box::new(MetaSchema {
+                minimum: Some(0.0),
+                exclusive_minimum: Some(true),
+                ..MetaSchema::new("number")
+            })),
         ],
         ..MetaSchema::ANY
     })),
