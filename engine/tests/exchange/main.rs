@@ -131,39 +131,37 @@ fn cancel(id: &str) -> Command {
     })
 }
 
-#[tokio::test(flavor = "multi_thread")]
+/// Lets the shards run, on the test's own thread, until something holds.
+async fn until(holds: impl Fn() -> bool) {
+    while !holds() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_answered_read_or_published_before_it_is_flushed() {
     let journal = MemoryJournal::default();
     let (exchange, seen) = start(&journal, 100);
     let btc = handle(&exchange, "BTC-USD");
+    let id = OrderId::new("a").unwrap();
     journal.hold();
     let (responder, mut outcome) = Responder::single();
     exchange
         .router()
         .submit(&btc, place("a", Side::Buy, 100, 5), responder)
         .unwrap();
-    journal.wait_until_begun(1);
+    until(|| journal.appends_begun() == 1).await;
     assert!(outcome.try_recv().is_err());
-    assert!(
-        btc.market_data()
-            .read()
-            .order(&OrderId::new("a").unwrap())
-            .is_none()
-    );
+    assert!(btc.market_data().read().order(&id).is_none());
     assert!(seen.changes.lock().unwrap().is_empty());
     journal.go_on();
     assert!(matches!(outcome.await.unwrap(), Ok(Answer::Placed(_))));
-    assert!(
-        btc.market_data()
-            .read()
-            .order(&OrderId::new("a").unwrap())
-            .is_some()
-    );
+    assert!(btc.market_data().read().order(&id).is_some());
     assert!(!seen.changes.lock().unwrap().is_empty());
     exchange.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_refusal_waits_for_what_it_saw() {
     let journal = MemoryJournal::default();
     let (exchange, _) = start(&journal, 100);
@@ -174,20 +172,21 @@ async fn a_refusal_waits_for_what_it_saw() {
         .router()
         .submit(&btc, place("a", Side::Buy, 100, 5), responder)
         .unwrap();
-    journal.wait_until_begun(1);
+    until(|| journal.appends_begun() == 1).await;
     let (responder, mut second) = Responder::single();
     exchange
         .router()
         .submit(&btc, place("a", Side::Buy, 100, 5), responder)
         .unwrap();
-    let (responder, third) = Responder::single();
+    let (responder, mut third) = Responder::single();
     exchange
         .router()
         .submit(&btc, cancel("nobody"), responder)
         .unwrap();
-    // Another instrument's order is decided behind these two on a thread of its own or not at
-    // all before them; either way the refusal must still be waiting.
+    // On this one thread, what has left the queue has been decided.
+    until(|| btc.queue_length() == 0).await;
     assert!(second.try_recv().is_err());
+    assert!(third.try_recv().is_err());
     journal.go_on();
     assert!(matches!(first.await.unwrap(), Ok(Answer::Placed(_))));
     assert_eq!(
@@ -217,7 +216,7 @@ async fn what_waits_during_a_flush_goes_out_in_the_next_for_all_shards_together(
             .unwrap();
     };
     submit(0, "SOL-USD");
-    journal.wait_until_begun(1);
+    until(|| journal.appends_begun() == 1).await;
     for tag in 1..=200 {
         submit(tag, if tag % 2 == 0 { "BTC-USD" } else { "ETH-USD" });
     }
