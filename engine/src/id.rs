@@ -179,59 +179,46 @@ impl InstrumentId {
     }
 }
 
-/// An instrument's own count of journaled commands, from 1; 0 stands before the first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Sequence(u64);
+/// Defines a count that begins at 1 and has a 0 before it.
+macro_rules! count {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u64);
 
-impl Sequence {
-    /// Before the first command.
-    pub const ZERO: Self = Self(0);
+        impl $name {
+            /// Before the first.
+            pub const ZERO: Self = Self(0);
 
-    /// The sequence with this number.
-    #[must_use]
-    pub const fn new(number: u64) -> Self {
-        Self(number)
-    }
+            /// The one with this number.
+            #[must_use]
+            pub const fn new(number: u64) -> Self {
+                Self(number)
+            }
 
-    /// The number.
-    #[must_use]
-    pub const fn get(self) -> u64 {
-        self.0
-    }
+            /// The number.
+            #[must_use]
+            pub const fn get(self) -> u64 {
+                self.0
+            }
 
-    /// The one after it.
-    #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0 + 1)
-    }
+            /// The one after it.
+            #[must_use]
+            pub const fn next(self) -> Self {
+                Self(self.0 + 1)
+            }
+        }
+    };
 }
 
-/// An instrument's own count of trades, from 1; 0 stands before the first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TradeNumber(u64);
-
-impl TradeNumber {
-    /// Before the first trade.
-    pub const ZERO: Self = Self(0);
-
-    /// The trade with this number.
-    #[must_use]
-    pub const fn new(number: u64) -> Self {
-        Self(number)
-    }
-
-    /// The number.
-    #[must_use]
-    pub const fn get(self) -> u64 {
-        self.0
-    }
-
-    /// The one after it.
-    #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0 + 1)
-    }
-}
+count!(
+    /// An instrument's own count of journaled commands, from 1; 0 stands before the first.
+    Sequence
+);
+count!(
+    /// An instrument's own count of trades, from 1; 0 stands before the first.
+    TradeNumber
+);
 
 /// Which order of an instrument, for good: the command that placed it, and its place among the
 /// orders that this command placed (0, but for the mirror's, which count from 1).
