@@ -73,21 +73,6 @@ impl Archive {
         Ok((instrument, OrderWithTrades { order, trades }))
     }
 
-    /// The newest `limit` trades of an instrument numbered below `before`, newest first.
-    ///
-    /// # Errors
-    /// [`Code::Overloaded`], [`Code::DatabaseUnavailable`].
-    pub async fn trades_before(
-        &self,
-        instrument: &Instrument,
-        before: Option<TradeNumber>,
-        limit: usize,
-    ) -> Result<Vec<Arc<Trade>>, Problem> {
-        let _permit = self.permit()?;
-        let trades = self.queries.trades_before(instrument, before, limit).await;
-        trades.map_err(|error| unanswered(&error))
-    }
-
     /// The `count` trades of an instrument numbered from `first` on, oldest first.
     ///
     /// # Errors

@@ -1,9 +1,14 @@
 //! What can be traded, and what is offered and traded.
 
+use std::sync::Arc;
+
 use poem_openapi::param::{Path, Query};
 use poem_openapi::{ApiResponse, OpenApi};
 
+use shardbook_engine::id::TradeNumber;
+use shardbook_engine::instrument::Instrument;
 use shardbook_engine::market_data::Reach;
+use shardbook_engine::order::Trade;
 use shardbook_engine::router::InstrumentHandle;
 
 use crate::calls::Tag;
@@ -117,11 +122,9 @@ impl MarketDataCalls {
             Reach::Whole => page.trades,
             Reach::Short => {
                 let oldest = page.trades.last().map(|trade| trade.number);
+                let below = oldest.or(before).unwrap_or_default();
                 let missing = limit - page.trades.len();
-                let archive = self.trading.archive();
-                let older = archive
-                    .trades_before(on.instrument(), oldest.or(before), missing)
-                    .await?;
+                let older = self.older_trades(on.instrument(), below, missing).await?;
                 page.trades.into_iter().chain(older).collect()
             }
         };
@@ -160,10 +163,25 @@ impl MarketDataCalls {
 }
 
 impl MarketDataCalls {
-    fn named(
+    /// At most `count` trades numbered below `below`, newest first, from the database. An
+    /// instrument's trades are numbered without a gap, so it is known which there must be.
+    async fn older_trades(
         &self,
-        symbol: Option<SymbolText>,
-    ) -> Result<std::sync::Arc<InstrumentHandle>, Problem> {
+        instrument: &Instrument,
+        below: TradeNumber,
+        count: usize,
+    ) -> Result<Vec<Arc<Trade>>, Problem> {
+        let there_are = usize::try_from(below.get().saturating_sub(1)).unwrap_or(usize::MAX);
+        let count = count.min(there_are);
+        let first = below.get() - u64::try_from(count).unwrap_or(0);
+        let archive = self.trading.archive();
+        let first = TradeNumber::new(first);
+        let mut trades = archive.trades_numbered(instrument, first, count).await?;
+        trades.reverse();
+        Ok(trades)
+    }
+
+    fn named(&self, symbol: Option<SymbolText>) -> Result<Arc<InstrumentHandle>, Problem> {
         let symbol = symbol.map(|symbol| symbol.0);
         self.trading.instrument(symbol.as_ref())
     }

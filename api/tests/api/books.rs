@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures::stream::{self, StreamExt};
 use serde_json::{Value, json};
 
-use crate::support::TestApp;
+use crate::support::{TestApp, order_of};
 
 #[tokio::test]
 async fn the_book_shows_levels_totals_spread_and_middle() {
@@ -62,6 +62,34 @@ async fn trades_come_newest_first_and_page_by_page() {
         ids(&app.get("/trades?instrument=ETH-USD").await.body),
         [""; 0]
     );
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn trades_that_memory_let_go_of_come_from_the_database() {
+    let app = TestApp::start().await;
+    app.placed("bob sells 1 @ 100").await;
+    let orders = json!({"orders": vec![order_of("alice buys 0.00001", json!({})); 400]});
+    for _ in 0..3 {
+        assert_eq!(app.post("/orders/batch", &orders).await.status, 200);
+    }
+    for (path, newest, count) in [
+        ("/trades?limit=20&before=BTC-USD-50", 49, 20),
+        ("/trades?limit=1000&before=BTC-USD-210", 209, 209),
+        ("/trades?before=BTC-USD-2", 1, 1),
+    ] {
+        let page = app.get_projected(path).await.body;
+        let ids: Vec<_> = page
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| it["trade_id"].clone())
+            .collect();
+        let expected: Vec<_> = (0..count)
+            .map(|n| json!(format!("BTC-USD-{}", newest - n)))
+            .collect();
+        assert_eq!(ids, expected, "{path}");
+    }
     app.stop().await;
 }
 

@@ -1,8 +1,10 @@
 //! Orders from their placement to their end.
 
+use reqwest::Method;
 use serde_json::json;
+use tokio::task::JoinSet;
 
-use crate::support::TestApp;
+use crate::support::{TestApp, order_of};
 
 #[tokio::test]
 async fn an_order_that_rests_is_shown_in_full() {
@@ -303,19 +305,60 @@ async fn everything_acknowledged_is_there_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_stop_answers_what_was_accepted_and_keeps_it() {
+    let app = TestApp::start().await;
+    let mut posts = JoinSet::new();
+    for number in 0..200 {
+        let words = format!("alice buys 1 @ 100 as a{number}");
+        let post = app
+            .request(Method::POST, "/orders")
+            .json(&order_of(&words, json!({})));
+        posts.spawn(async move {
+            // A connection that the server did not take has no answer.
+            let response = post.send().await.ok()?;
+            assert_eq!(response.status(), 201);
+            Some(number)
+        });
+    }
+    let mut acknowledged = Vec::from_iter(posts.join_next().await.unwrap().unwrap());
+    let app = app.restart().await;
+    acknowledged.extend(posts.join_all().await.into_iter().flatten());
+    assert!(!acknowledged.is_empty());
+    for number in acknowledged {
+        let order = app.get(&format!("/orders/a{number}")).await;
+        assert_eq!(order.order(), (200, "open", "", "0.00000"));
+    }
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_queue_is_answered_at_once_and_nothing_is_placed() {
+    let app = TestApp::start_with("queue_length = 1").await;
+    let orders: Vec<_> = (0..500)
+        .map(|number| order_of(&format!("alice buys 1 @ 100 as a{number}"), json!({})))
+        .collect();
+    let reply = app.post("/orders/batch", &json!({"orders": orders})).await;
+    let results = reply.body["results"].as_array().unwrap();
+    let placed = results.iter().filter(|result| result["status"] == 201);
+    let placed = placed.count();
+    let refused = results
+        .iter()
+        .filter(|result| result["problem"]["code"] == "overloaded");
+    assert_eq!(placed + refused.count(), 500);
+    assert!((1..500).contains(&placed), "{placed} of 500 were placed");
+    let book = app.get("/orderbook").await.body;
+    assert_eq!(book["totals"]["bids"]["orders"], placed);
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn a_closed_order_that_memory_let_go_of_comes_from_the_database() {
     let app = TestApp::start_with("closed_orders_in_memory = 1").await;
     app.placed("alice buys 1 @ 100 as a1").await;
     app.placed("bob sells 1 @ 100 as b1").await;
     app.placed("alice buys 1 @ 100 as a2").await;
     app.cancel("a2").await;
-    let order = loop {
-        let reply = app.get("/orders/a1").await;
-        match reply.problem() {
-            (503, "database_unavailable") => tokio::task::yield_now().await,
-            _ => break reply,
-        }
-    };
+    let order = app.get_projected("/orders/a1").await;
     assert_eq!(order.order(), (200, "filled", "", "1.00000"));
     assert_eq!(order.body["trades"][0]["sell_order_id"], "b1");
     assert_eq!(app.cancel("a1").await.problem(), (409, "order_not_open"));

@@ -118,6 +118,19 @@ impl TestApp {
         Reply::of(self.request(Method::GET, path)).await
     }
 
+    /// Reads what the database has, once it has taken it in.
+    pub(crate) async fn get_projected(&self, path: &str) -> Reply {
+        let reading = async {
+            loop {
+                let reply = self.get(path).await;
+                if reply.problem() != (503, "database_unavailable") {
+                    return reply;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, reading).await.unwrap()
+    }
+
     /// Posts JSON.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
         Reply::of(self.request(Method::POST, path).json(body)).await
