@@ -10,6 +10,7 @@ mod open;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use poem::EndpointExt;
 use shardbook_engine::exchange::{Exchange, ExchangeLimits, Setup, StartError};
@@ -27,6 +28,7 @@ use shardbook_storage::database::DatabaseError;
 use shardbook_storage::projector::{ProjectorHandle, RefusedDatabase};
 use thiserror::Error;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::archive::Archive;
 use crate::calls::market_data::MarketDataCalls;
@@ -46,6 +48,9 @@ use crate::trading::Trading;
 
 use self::database::Projection;
 use self::open::Opened;
+
+/// How long clients of the streams may take to accept their last answers once the server stops.
+const STREAMS_STOP_TIME_MAX: Duration = Duration::from_secs(8);
 
 /// Why the exchange did not start.
 #[derive(Debug, Error)]
@@ -197,6 +202,13 @@ impl App {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the server did not end well"),
             Err(error) => tracing::error!(%error, "the server did not end well"),
+        }
+        // Connections of the streams answer what they had under way; each holds a receiver.
+        if timeout(STREAMS_STOP_TIME_MAX, self.stop.closed())
+            .await
+            .is_err()
+        {
+            tracing::warn!("some clients of the streams did not take their last answers in time");
         }
         self.feed.stop().await;
         self.exchange.stop().await;

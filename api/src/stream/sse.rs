@@ -207,3 +207,30 @@ impl ApiResponse for Events {
         StreamMessage::register(registry);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::subscription::tests::Fake;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_comment_comes_every_fifteen_seconds_and_the_stop_ends_the_stream() {
+        let hub = StreamHub::new(10);
+        let wanted = Wanted {
+            channels: Arc::new(SharedChannels::new([Channel::Trades].into_iter().collect())),
+            pace: Pace::EachDelta,
+        };
+        let subscription = Subscription::begin(&hub, Fake::new(), wanted);
+        let (stop, stopped) = watch::channel(false);
+        let start = Instant::now();
+        let mut reader = Reader::new(subscription, stopped);
+        for comment in 1..=3 {
+            let (bytes, next) = reader.next().await.unwrap();
+            assert_eq!(bytes.unwrap(), ":\n\n");
+            assert_eq!(start.elapsed(), COMMENT_INTERVAL * comment);
+            reader = next;
+        }
+        stop.send_replace(true);
+        assert!(reader.next().await.is_none());
+    }
+}

@@ -501,4 +501,4 @@ impl Conflated {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -188,6 +188,70 @@ async fn the_end_of_a_connection_cancels_and_the_servers_own_stop_does_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopping_server_answers_what_it_accepted_and_says_goodbye() {
+    let app = TestApp::start().await;
+    let (mut sender, mut receiver) = Socket::connect(&app).await.0.split();
+    let sending = async {
+        for number in 0.. {
+            let order = limit(
+                &format!("order-{number}"),
+                "client",
+                "buy",
+                "100.00",
+                "0.00001",
+            );
+            let frame = json!({"op": "place", "id": number, "order": order}).to_string();
+            if sender.send(Message::text(frame)).await.is_err() {
+                return;
+            }
+        }
+    };
+    let hearing = async {
+        let mut answered = Vec::new();
+        while let Some(frame) = receiver.next().await {
+            match frame.unwrap() {
+                Message::Text(text) => {
+                    let answer: Value = serde_json::from_str(&text).unwrap();
+                    assert_eq!(answer["status"], 201, "{answer}");
+                    answered.push(answer["order"].clone());
+                }
+                Message::Close(closed) => {
+                    assert_eq!(closed.unwrap().code, CloseCode::Away);
+                    return answered;
+                }
+                other @ (Message::Binary(_)
+                | Message::Ping(_)
+                | Message::Pong(_)
+                | Message::Frame(_)) => {
+                    panic!("{other:?} is no answer")
+                }
+            }
+        }
+        panic!("the server went without a word")
+    };
+    let stopping = async {
+        // Some have been placed, and more are under way.
+        while app.get("/orderbook").await["totals"]["bids"]["orders"] == 0 {}
+        app.restart().await
+    };
+    let answered_first = async {
+        tokio::select! {
+            answered = hearing => answered,
+            () = sending => panic!("nobody tells the sender to end"),
+        }
+    };
+    let (app, answered) = tokio::join!(stopping, answered_first);
+    let book = app.get("/orderbook").await;
+    let accepted = &book["totals"]["bids"]["orders"];
+    assert_eq!(
+        *accepted,
+        answered.len(),
+        "none was accepted and not answered"
+    );
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unsubscribed_channels_fall_silent_and_others_go_on() {
     let app = TestApp::start().await;
     let mut socket = Socket::connect(&app).await;

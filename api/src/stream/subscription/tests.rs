@@ -33,7 +33,7 @@ fn a_step() -> impl Strategy<Value = Step> {
 }
 
 /// An instrument whose records are made up.
-struct Fake {
+pub(crate) struct Fake {
     instrument: Arc<Instrument>,
     state: Mutex<FakeBook>,
 }
@@ -51,7 +51,7 @@ struct FakeBook {
 }
 
 impl Fake {
-    fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         let instrument = Instrument {
             id: InstrumentId::new(1),
             symbol: Symbol::new("BTC-USD").unwrap(),

@@ -44,7 +44,10 @@ const WRITE_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// How long a closed connection is read on, so that the client finds the reason instead of a
 /// reset.
-const CLOSING_TIME_MAX: Duration = Duration::from_secs(2);
+const CLOSING_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// How long a stopping server answers what it accepted.
+const STOPPING_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// A connection and what is under way on it.
 pub(super) struct Connection {
@@ -83,17 +86,22 @@ impl Connection {
 
     /// Serves the client until the connection ends.
     pub(super) async fn run(mut self) {
-        let end = match self.serve().await {
+        let mut end = match self.serve().await {
             Ok(()) => End::Gone,
             Err(end) => end,
         };
+        if matches!(end, End::Stopping)
+            && let Ok(Err(broken)) = timeout(STOPPING_TIME_MAX, self.finish()).await
+        {
+            end = broken;
+        }
         let Operations {
             shared,
             subscriptions,
             on_disconnect,
         } = self.operations;
         drop(subscriptions);
-        let is_disconnect = !matches!(end, End::Stopping);
+        let is_disconnect = !*shared.stop.borrow();
         let closing = close(self.socket, end);
         if is_disconnect {
             // Whether the client hears why is nothing that its orders may wait for.
@@ -118,6 +126,15 @@ impl Connection {
             }
             self.flush().await?;
         }
+    }
+
+    /// Answers what was accepted before the server was told to stop; it will be durable.
+    async fn finish(&mut self) -> Result<(), End> {
+        while let Some(answer) = self.under_way.next().await {
+            self.answer(answer).await?;
+            self.flush().await?;
+        }
+        Ok(())
     }
 
     /// Takes in a frame and those right behind it.
