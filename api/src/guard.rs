@@ -11,6 +11,12 @@ use poem::http::{HeaderValue, Uri, Version};
 
 use crate::problem::{Code, Problem};
 
+/// The setting that names further hosts.
+const ALLOWED_HOSTS: &str = "allowed_hosts";
+
+/// The setting that names further origins.
+const ALLOWED_ORIGINS: &str = "allowed_origins";
+
 /// Which names and origins are the server's own.
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
@@ -71,7 +77,7 @@ impl Guard {
         version: Version,
         headers: &HeaderMap,
     ) -> Result<Option<Authority>, Problem> {
-        let in_header = single(headers, &HOST, "Host")?;
+        let in_header = single(headers, &HOST, ("Host", ALLOWED_HOSTS))?;
         // HTTP/2 and proxies name the host in the request's target.
         let in_target = uri.authority().map(|authority| authority.as_str());
         if in_header.is_none() && in_target.is_none() {
@@ -84,7 +90,7 @@ impl Guard {
         let mut host = None;
         for text in in_target.into_iter().chain(in_header) {
             let authority = Authority::parse(text).filter(|authority| self.is_own(authority));
-            host = Some(authority.ok_or_else(|| forbidden("Host", text, "allowed_hosts"))?);
+            host = Some(authority.ok_or_else(|| forbidden("Host", text, ALLOWED_HOSTS))?);
         }
         Ok(host)
     }
@@ -101,7 +107,7 @@ impl Guard {
         host: Option<&Authority>,
         headers: &HeaderMap,
     ) -> Result<Visitor, Problem> {
-        let Some(text) = single(headers, &ORIGIN, "Origin")? else {
+        let Some(text) = single(headers, &ORIGIN, ("Origin", ALLOWED_ORIGINS))? else {
             return Ok(Visitor::Own);
         };
         let origin = WebOrigin::parse(text);
@@ -113,8 +119,8 @@ impl Guard {
         match origin {
             Some(origin) if self.origins.contains(&origin) => HeaderValue::from_str(text)
                 .map(Visitor::Allowed)
-                .map_err(|_| forbidden("Origin", text, "allowed_origins")),
-            Some(_) | None => Err(forbidden("Origin", text, "allowed_origins")),
+                .map_err(|_| forbidden("Origin", text, ALLOWED_ORIGINS)),
+            Some(_) | None => Err(forbidden("Origin", text, ALLOWED_ORIGINS)),
         }
     }
 }
@@ -190,19 +196,16 @@ fn default_port(scheme: &str) -> Option<u16> {
 fn single<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
-    shown: &'static str,
+    (shown, setting): (&'static str, &'static str),
 ) -> Result<Option<&'a str>, Problem> {
     let mut values = headers.get_all(name).iter();
     let first = values.next();
     if values.next().is_some() {
         return Err(Problem::parameter(shown, "must be named once at most"));
     }
+    // What is not ASCII is no name of ours.
     first
-        .map(|value| {
-            value
-                .to_str()
-                .map_err(|_| Problem::parameter(shown, "must be visible ASCII"))
-        })
+        .map(|value| value.to_str().map_err(|_| forbidden(shown, "", setting)))
         .transpose()
 }
 
@@ -280,6 +283,10 @@ mod tests {
             assert_eq!(check(host, ""), Err(Code::Forbidden), "{host}");
         }
         assert_eq!(check("", ""), Err(Code::InvalidParameter));
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::from_bytes(b"\xe9vil").unwrap());
+        let problem = guard().check(&Uri::from_static("/"), Version::HTTP_11, &headers);
+        assert_eq!(problem.unwrap_err().code(), Code::Forbidden);
     }
 
     #[test]
