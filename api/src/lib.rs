@@ -13,6 +13,7 @@ pub mod decimal;
 pub mod edge;
 pub mod guard;
 pub mod health;
+pub mod journal;
 pub mod metrics;
 pub mod parameter;
 pub mod payload;

@@ -1,14 +1,17 @@
 //! The exchange's binary: reads the command line, and does what it says.
 
-use std::io::IsTerminal;
+use std::io::{BufWriter, ErrorKind, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser;
 use shardbook_api::app::{App, AppError};
+use shardbook_api::journal::{self, InspectError, Verdict};
 use shardbook_api::service::openapi_yaml;
-use shardbook_api::settings::{CommandLine, LogFormat, ServeArguments, Settings, Subcommand};
+use shardbook_api::settings::{
+    CommandLine, JournalCommand, LogFormat, ServeArguments, Settings, Subcommand,
+};
 use shardbook_engine::exchange::StartError;
 use shardbook_engine::journal::JournalError;
 use shardbook_engine::partition::reader::ReadError;
@@ -32,8 +35,35 @@ fn main() -> ExitCode {
             print!("{}", openapi_yaml());
             ExitCode::SUCCESS
         }
+        Subcommand::Journal { command } => look_at_journal(&command),
         Subcommand::Serve(arguments) => serve(&arguments),
     }
+}
+
+fn look_at_journal(command: &JournalCommand) -> ExitCode {
+    let out = &mut BufWriter::new(std::io::stdout().lock());
+    let damage = match command {
+        JournalCommand::Verify(arguments) => match journal::verify(&arguments.data_dir, out) {
+            Ok(Verdict::Whole) => Vec::new(),
+            Ok(Verdict::Damaged(damage)) => damage,
+            Err(error) => vec![error],
+        },
+        JournalCommand::Dump(arguments) => journal::dump(&arguments.data_dir, out)
+            .err()
+            .into_iter()
+            .collect(),
+    };
+    let mut exit_code = 0;
+    for error in damage {
+        // Whoever read the output has seen enough: `journal dump | head` does that.
+        if matches!(&error, InspectError::Output(source) if source.kind() == ErrorKind::BrokenPipe)
+        {
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("shardbook: {error}");
+        exit_code = inspect_exit_code(&error);
+    }
+    ExitCode::from(exit_code)
 }
 
 fn serve(arguments: &ServeArguments) -> ExitCode {
@@ -124,6 +154,20 @@ fn exit_code(error: &AppError) -> u8 {
         | AppError::Database(_)
         | AppError::Metrics(_)
         | AppError::Machine { .. } => FAILED,
+    }
+}
+
+fn inspect_exit_code(error: &InspectError) -> u8 {
+    match error {
+        InspectError::Journal(JournalError::InUse { .. }) | InspectError::NoData { .. } => {
+            WRONG_SETTING
+        }
+        other if other.is_damage() => DAMAGED_JOURNAL,
+        InspectError::Journal(_)
+        | InspectError::ControlLog(_)
+        | InspectError::Record { .. }
+        | InspectError::UnknownInstrument { .. }
+        | InspectError::Output(_) => FAILED,
     }
 }
 

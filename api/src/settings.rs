@@ -22,7 +22,7 @@ use shardbook_feed::source::{BinanceSource, FileSource, Pace, SimulatedSource, S
 use shardbook_storage::database::DatabaseUrl;
 use shardbook_storage::journal::JournalOptions;
 
-pub use command_line::{CommandLine, ServeArguments, Subcommand};
+pub use command_line::{CommandLine, JournalArguments, JournalCommand, ServeArguments, Subcommand};
 pub use error::SettingsError;
 
 use crate::guard::{Authority, Guard, WebOrigin};

@@ -14,7 +14,9 @@ use rust_decimal::Decimal;
 use shardbook_engine::control::{ControlRecord, begin_payload, decode_payload};
 use shardbook_engine::id::InstrumentId;
 use shardbook_engine::instrument::{Instrument, InstrumentSpecification};
-use shardbook_engine::journal::{Journal, JournalError, JournalReader, Part, Position};
+use shardbook_engine::journal::{
+    Journal, JournalError, JournalReader, JournalSource, Part, Position,
+};
 use shardbook_engine::partition::PartitionId;
 use shardbook_engine::record::RecordError;
 use shardbook_engine::time::Timestamp;
@@ -81,16 +83,9 @@ impl ControlLog {
     /// # Errors
     /// When the journal can't be read or written, or does not hold a control log.
     pub fn open(mut journal: Box<dyn Journal>, now: Timestamp) -> Result<Self, ControlLogError> {
-        let mut exchange = None;
-        let mut listings = Vec::new();
-        let source = journal.source();
-        let mut frames = source.read_from(source.range().oldest)?;
-        while let Some((position, records)) = read(&mut *frames)? {
-            for record in records {
-                take(record, &mut exchange, &mut listings)
-                    .map_err(|what| ControlLogError::OutOfStep { position, what })?;
-            }
-        }
+        let Contents {
+            exchange, listings, ..
+        } = Contents::read(&*journal.source())?;
         let exchange = match exchange {
             Some(exchange) => exchange,
             None => create(&mut *journal, now)?,
@@ -151,6 +146,36 @@ impl ControlLog {
         };
         self.listings.push(listing.clone());
         Ok(listing)
+    }
+}
+
+/// What a control log holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Every record, with the position of its frame.
+    pub records: Vec<(Position, ControlRecord)>,
+    /// What tells this exchange from any other; `None` in a log that was never written.
+    pub exchange: Option<Uuid>,
+    /// Every instrument ever listed, in the order of their numbers.
+    pub listings: Vec<Listing>,
+}
+
+impl Contents {
+    /// Reads a control log and changes nothing.
+    ///
+    /// # Errors
+    /// When the journal can't be read or does not hold a control log.
+    pub fn read(source: &dyn JournalSource) -> Result<Self, ControlLogError> {
+        let mut contents = Self::default();
+        let mut frames = source.read_from(source.range().oldest)?;
+        while let Some((position, records)) = read(&mut *frames)? {
+            for record in records {
+                contents.records.push((position, record.clone()));
+                take(record, &mut contents.exchange, &mut contents.listings)
+                    .map_err(|what| ControlLogError::OutOfStep { position, what })?;
+            }
+        }
+        Ok(contents)
     }
 }
 

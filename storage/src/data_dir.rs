@@ -19,8 +19,9 @@ use shardbook_engine::partition::PartitionId;
 pub struct DataDir {
     root: PathBuf,
     /// The operating system gives the lock back when the file is closed, however the process
-    /// ends; so a crash leaves nothing to clean up.
-    _lock: File,
+    /// ends; so a crash leaves nothing to clean up. None for a copy that came without the file:
+    /// nothing has served from it.
+    _lock: Option<File>,
 }
 
 impl DataDir {
@@ -39,13 +40,50 @@ impl DataDir {
             .write(true)
             .open(&path)
             .map_err(|source| failed("opening", &path, source))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { root, _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(JournalError::InUse {
-                place: root.display().to_string(),
-            }),
-            Err(TryLockError::Error(source)) => Err(failed("locking", &path, source)),
+        hold(&lock, &root, &path)?;
+        Ok(Self {
+            root,
+            _lock: Some(lock),
+        })
+    }
+
+    /// Takes the directory at `root` to read what it holds, and makes nothing in it.
+    ///
+    /// # Errors
+    /// [`JournalError::InUse`] while another process holds it; [`JournalError::Io`] when there
+    /// is no such directory or the machine refuses.
+    pub fn open_to_read(root: impl Into<PathBuf>) -> Result<Self, JournalError> {
+        let root = root.into();
+        fs::read_dir(&root).map_err(|source| failed("opening", &root, source))?;
+        let path = root.join("lock");
+        let lock = match File::open(&path) {
+            Ok(lock) => {
+                hold(&lock, &root, &path)?;
+                Some(lock)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(source) => return Err(failed("opening", &path, source)),
+        };
+        Ok(Self { root, _lock: lock })
+    }
+
+    /// The partitions that have a journal here, in the order of their numbers.
+    ///
+    /// # Errors
+    /// When the directory can't be read.
+    pub fn partitions(&self) -> Result<Vec<PartitionId>, JournalError> {
+        let listed = |source| failed("listing", &self.root, source);
+        let mut numbers = Vec::new();
+        for entry in fs::read_dir(&self.root).map_err(listed)? {
+            let name = entry.map_err(listed)?.file_name();
+            let number = name
+                .to_str()
+                .and_then(|name| name.strip_prefix("partition-"))
+                .and_then(|number| number.parse::<u32>().ok());
+            numbers.extend(number);
         }
+        numbers.sort_unstable();
+        Ok(numbers.into_iter().map(PartitionId::new).collect())
     }
 
     /// The directory itself.
@@ -70,6 +108,17 @@ impl DataDir {
     #[must_use]
     pub fn database(&self) -> PathBuf {
         self.root.join("shardbook.db")
+    }
+}
+
+/// Takes the lock of the directory at `root`, a file at `path`.
+fn hold(lock: &File, root: &Path, path: &Path) -> Result<(), JournalError> {
+    match lock.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(JournalError::InUse {
+            place: root.display().to_string(),
+        }),
+        Err(TryLockError::Error(source)) => Err(failed("locking", path, source)),
     }
 }
 
@@ -128,6 +177,38 @@ mod tests {
         ));
         drop(first);
         DataDir::open(root.path()).unwrap();
+    }
+
+    #[test]
+    fn a_directory_opened_to_read_stays_as_it_is() {
+        let above = tempfile::tempdir().unwrap();
+        let root = above.path().join("data");
+        assert!(matches!(
+            DataDir::open_to_read(&root),
+            Err(JournalError::Io { .. })
+        ));
+        assert!(!root.exists());
+        fs::create_dir(&root).unwrap();
+        for name in ["partition-10", "partition-2", "partition-x", "control"] {
+            fs::create_dir(root.join(name)).unwrap();
+        }
+        let directory = DataDir::open_to_read(&root).unwrap();
+        let partitions = directory.partitions().unwrap();
+        assert_eq!(partitions, [2, 10].map(PartitionId::new));
+        assert!(!root.join("lock").exists());
+
+        let holder = DataDir::open(&root).unwrap();
+        assert!(matches!(
+            DataDir::open_to_read(&root),
+            Err(JournalError::InUse { .. })
+        ));
+        drop(holder);
+        let reader = DataDir::open_to_read(&root).unwrap();
+        assert!(matches!(
+            DataDir::open(&root),
+            Err(JournalError::InUse { .. })
+        ));
+        drop(reader);
     }
 
     #[test]

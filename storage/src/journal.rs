@@ -19,6 +19,7 @@ mod cursor;
 mod file_system;
 mod filler;
 mod frame;
+mod read_only;
 mod reader;
 mod recovery;
 mod segment;
@@ -33,6 +34,8 @@ use parking_lot::Mutex;
 use shardbook_engine::journal::{
     FRAME_BYTES_MAX, Journal, JournalError, JournalSource, Part, Position, PositionRange,
 };
+
+pub use read_only::{ReadOnly, read_only, verify};
 
 use cursor::bytes;
 use file_system::{Access, FileSystem, LocalFiles};
@@ -403,25 +406,5 @@ fn put_in_place(
         path,
         end: FRAMES_BEGIN,
         bytes: header.segment_bytes,
-    })
-}
-
-/// Reads the whole journal in `directory`, changes nothing, and says what is there. A journal
-/// that is being written may show a torn tail: hold its
-/// [`DataDir`](crate::data_dir::DataDir) meanwhile.
-///
-/// # Errors
-/// [`JournalError::Damaged`] for the first damage found; [`JournalError::Io`] when the machine
-/// refuses, as it does where there is no such directory.
-pub fn verify(directory: &Path) -> Result<OpenReport, JournalError> {
-    Ok(match recovery::find(&LocalFiles, directory)? {
-        Some(found) => found.report(),
-        None => OpenReport {
-            range: PositionRange {
-                oldest: Position::ZERO.next(),
-                newest: Position::ZERO,
-            },
-            torn_tail: None,
-        },
     })
 }

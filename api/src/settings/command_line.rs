@@ -27,8 +27,36 @@ pub struct CommandLine {
 pub enum Subcommand {
     /// Run the exchange
     Serve(Box<ServeArguments>),
+    /// Look at the journal of an exchange that is not being served
+    Journal {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: JournalCommand,
+    },
     /// Print the OpenAPI document as YAML
     Openapi,
+}
+
+/// What can be done with a journal. Neither changes anything.
+#[derive(Debug, clap::Subcommand)]
+pub enum JournalCommand {
+    /// Check every log and print what it holds
+    Verify(JournalArguments),
+    /// Print every record as a line of JSON
+    Dump(JournalArguments),
+}
+
+/// Which journal.
+#[derive(Debug, Args)]
+pub struct JournalArguments {
+    /// Where everything durable stands
+    #[arg(
+        long,
+        value_name = "DIRECTORY",
+        env = "SHARDBOOK_DATA_DIR",
+        default_value = "./data"
+    )]
+    pub data_dir: PathBuf,
 }
 
 /// Declares the settings that are flags, variables of the environment and keys of the settings

@@ -294,6 +294,12 @@ impl Rest {
 }
 
 impl Found {
+    /// The segments that hold the frames that stay, oldest first.
+    pub(super) fn kept_segments(mut self) -> Vec<HeldSegment> {
+        self.segments.truncate(self.end.segment + 1);
+        self.segments
+    }
+
     /// What was found, as others are told.
     pub(super) fn report(&self) -> OpenReport {
         let oldest = self
