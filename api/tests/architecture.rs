@@ -1,7 +1,10 @@
-//! ARCHITECTURE.md and the code agree: each crate depends on no more than its boundary allows.
+//! ARCHITECTURE.md and the code agree: each crate depends on no more than its boundary allows, and
+//! each module stands on the map, once.
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "a test stops where it fails"
 )]
@@ -150,6 +153,40 @@ fn the_core_has_no_clock_no_task_and_no_randomness() {
 }
 
 #[test]
+fn every_module_stands_on_the_map_once_and_the_map_names_no_other() {
+    let map = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let mut mistakes = Vec::new();
+    for Boundary { folder, .. } in &BOUNDARIES {
+        let source = root().join(folder).join("src");
+        let there = sources(folder)
+            .into_iter()
+            .map(|file| relative(&file, &source))
+            .collect();
+        let mut named = BTreeSet::new();
+        for module in named_modules(&map, folder) {
+            if !named.insert(module.clone()) {
+                mistakes.push(format!("{folder}: {module} is named twice"));
+            }
+        }
+        mistakes.extend(
+            named
+                .difference(&there)
+                .map(|gone| format!("{folder}: {gone} is not there")),
+        );
+        mistakes.extend(
+            there
+                .difference(&named)
+                .map(|new| format!("{folder}: {new} is not named")),
+        );
+    }
+    assert!(
+        mistakes.is_empty(),
+        "ARCHITECTURE.md:\n{}",
+        mistakes.join("\n")
+    );
+}
+
+#[test]
 fn no_module_is_called_after_being_useful() {
     for boundary in &BOUNDARIES {
         for file in sources(boundary.folder) {
@@ -169,6 +206,32 @@ fn no_module_is_called_after_being_useful() {
             );
         }
     }
+}
+
+/// The words ending in `.rs` of the section whose heading names the folder, `{a,b}` spelled out.
+fn named_modules(map: &str, folder: &str) -> Vec<String> {
+    let heading = format!("## `{folder}`");
+    let section = map
+        .split_once(&format!("{heading}\n"))
+        .unwrap_or_else(|| panic!("ARCHITECTURE.md has no section {heading:?}"))
+        .1;
+    let section = section.split("\n## ").next().unwrap();
+    section
+        .split_whitespace()
+        .filter(|word| word.ends_with(".rs"))
+        .flat_map(spelled_out)
+        .collect()
+}
+
+fn spelled_out(word: &str) -> Vec<String> {
+    let Some((before, rest)) = word.split_once('{') else {
+        return vec![word.to_owned()];
+    };
+    let (choices, after) = rest.split_once('}').expect("a brace is closed");
+    choices
+        .split(',')
+        .map(|choice| format!("{before}{choice}{after}"))
+        .collect()
 }
 
 fn knows_none_of(file: &Path, words: &[&str]) {
@@ -197,6 +260,13 @@ fn sources(folder: &str) -> Vec<PathBuf> {
     found.sort();
     assert!(!found.is_empty(), "{folder} has no sources");
     found
+}
+
+fn relative(file: &Path, to: &Path) -> String {
+    file.strip_prefix(to)
+        .unwrap()
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn packages() -> Vec<Value> {
