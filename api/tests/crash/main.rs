@@ -1,21 +1,30 @@
 //! `kill -9` at random moments under concurrent load. The judge is the clients' own log: what
-//! was acknowledged must be there, once, and what was not may be sent again with the same key.
+//! was acknowledged must be there, once, and what was not may be sent again with the same key;
+//! and the database comes to hold what the API says, on SQLite and on PostgreSQL, whatever
+//! becomes of either server.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    unreachable_pub,
     reason = "a test fails by panicking"
 )]
 
+mod outage;
+#[path = "../../../storage/tests/support/postgres.rs"]
+#[allow(dead_code, reason = "another crate's tests use the rest")]
+mod postgres;
 mod server;
+mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
+use postgres::Postgres;
 use serde_json::{Value, json};
 use server::Server;
 
@@ -94,8 +103,8 @@ async fn trade(
 }
 
 /// Kills the server once so many orders were acknowledged, while others are in flight.
-async fn one_round(data_dir: &std::path::Path, round: usize, log: &Arc<Log>) {
-    let server = Server::start(data_dir, &["--feed", "off"]);
+async fn one_round(place: &Place, round: usize, log: &Arc<Log>) {
+    let server = place.serve();
     let http = reqwest::Client::new();
     let acknowledged = Arc::new(AtomicUsize::new(0));
     let clients: Vec<_> = (0..CLIENTS)
@@ -184,8 +193,8 @@ async fn retry_unanswered(http: &reqwest::Client, base: &str, log: &Log) {
     }
 }
 
-/// All trades are numbered from 1 without a gap, and add up to what the orders say.
-async fn judge_trades(http: &reqwest::Client, base: &str, log: &Log) {
+/// All trades there are, oldest first.
+async fn all_trades(http: &reqwest::Client, base: &str) -> Vec<Value> {
     let mut trades = Vec::new();
     let mut before = String::new();
     loop {
@@ -197,9 +206,15 @@ async fn judge_trades(http: &reqwest::Client, base: &str, log: &Log) {
         before = format!("&before={}", oldest["trade_id"].as_str().unwrap());
         trades.extend(page);
     }
+    trades.reverse();
+    trades
+}
+
+/// All trades are numbered from 1 without a gap, and add up to what the orders say.
+async fn judge_trades(http: &reqwest::Client, base: &str, log: &Log) {
+    let trades = all_trades(http, base).await;
     let numbers: Vec<String> = trades
         .iter()
-        .rev()
         .map(|trade| trade["trade_id"].as_str().unwrap().to_owned())
         .collect();
     let expected: Vec<String> = (1..=numbers.len())
@@ -237,20 +252,59 @@ fn lots(quantity: &Value) -> u64 {
     quantity.as_str().unwrap().replace('.', "").parse().unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn kill_nine_loses_no_acknowledged_order_and_doubles_none() {
-    let data_dir = tempfile::tempdir().unwrap();
+/// A data directory, and the database that is projected from it.
+struct Place {
+    data_dir: tempfile::TempDir,
+    database_url: String,
+}
+
+impl Place {
+    fn on_sqlite() -> Self {
+        let data_dir = tempfile::tempdir().unwrap();
+        let database_url = format!("sqlite://{}/test.sqlite", data_dir.path().display());
+        Self {
+            data_dir,
+            database_url,
+        }
+    }
+
+    fn on(database_url: String) -> Self {
+        Self {
+            data_dir: tempfile::tempdir().unwrap(),
+            database_url,
+        }
+    }
+
+    fn serve(&self) -> Server {
+        let arguments = ["--feed", "off", "--database-url", &self.database_url];
+        Server::start(self.data_dir.path(), &arguments)
+    }
+}
+
+async fn kill_nine_loses_nothing(place: &Place, rounds: usize) {
     let log = Arc::new(Log::default());
-    for round in 0..ROUNDS {
-        one_round(data_dir.path(), round, &log).await;
-        let server = Server::start(data_dir.path(), &["--feed", "off"]);
-        let http = reqwest::Client::new();
+    let http = reqwest::Client::new();
+    for round in 0..rounds {
+        one_round(place, round, &log).await;
+        let server = place.serve();
         judge_acknowledged(&http, &server.base, &log).await;
         retry_unanswered(&http, &server.base, &log).await;
         judge_trades(&http, &server.base, &log).await;
         server.kill();
     }
-    let server = Server::start(data_dir.path(), &["--feed", "off"]);
-    judge_trades(&reqwest::Client::new(), &server.base, &log).await;
+    let server = place.serve();
+    judge_trades(&http, &server.base, &log).await;
+    tables::judge(place, &server.base, &log).await;
     assert_eq!(server.terminate(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_nine_loses_no_acknowledged_order_and_doubles_none() {
+    kill_nine_loses_nothing(&Place::on_sqlite(), ROUNDS).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_nine_leaves_postgresql_with_each_order_and_trade_once() {
+    let postgres = Postgres::shared();
+    kill_nine_loses_nothing(&Place::on(postgres.database()), ROUNDS / 2).await;
 }

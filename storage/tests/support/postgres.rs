@@ -1,13 +1,28 @@
 //! A PostgreSQL server of a test's own: in a directory and on a port of its own, run as an
-//! ordinary user, gone with the value that stands for it.
+//! ordinary user, gone with the value that stands for it, or with the process if that is killed.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tempfile::TempDir;
+
+/// Waits until its input ends, which it does however this process ends, and takes the server in
+/// directory `$1` and the directory with it. It stands in a group of its own, so that what is
+/// sent to this process's group does not end it first.
+const GUARD: &str = r#"
+read -r _
+pid=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null)
+if [ -n "$pid" ] && grep -q "$1" "/proc/$pid/cmdline" 2>/dev/null; then
+    kill -CONT "$pid" $(cat "/proc/$pid/task/$pid/children") 2>/dev/null
+    kill -QUIT "$pid"
+    while [ -e "$1/data/postmaster.pid" ] && [ -d "/proc/$pid" ]; do sleep 0.1; done
+fi
+rm -rf "$1"
+"#;
 
 /// A running server, or a stopped one that can be started again.
 pub struct Postgres {
@@ -17,6 +32,7 @@ pub struct Postgres {
     directory: TempDir,
     port: u16,
     databases: AtomicU32,
+    guard: Child,
 }
 
 static SHARED: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
@@ -51,6 +67,7 @@ impl Postgres {
         let server = Self {
             programs,
             user,
+            guard: guard(directory.path()),
             directory,
             port: free_port(),
             databases: AtomicU32::new(0),
@@ -94,7 +111,52 @@ impl Postgres {
 
     /// Stops it at once, as a crash of the machine would, but for what its disk holds.
     pub fn stop(&self) {
-        must("pg_ctl stop", self.stop_command().output());
+        must(
+            "pg_ctl stop",
+            self.command("pg_ctl")
+                .args(["stop", "--wait", "--silent", "--mode=immediate", "--pgdata"])
+                .arg(self.data())
+                .output(),
+        );
+    }
+
+    /// Holds all its processes still, as a machine that hangs would: connections stay, and
+    /// nobody answers.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    /// Starts it as one that lets nobody in.
+    pub fn refuse(&self) {
+        self.admit("reject");
+    }
+
+    /// Starts it as one that lets everybody in, as it is at first.
+    pub fn accept(&self) {
+        self.admit("trust");
+    }
+
+    fn admit(&self, method: &str) {
+        let rule = format!("host all all 127.0.0.1/32 {method}\n");
+        std::fs::write(self.data().join("pg_hba.conf"), rule).expect("its rules can be written");
+        self.resume();
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = std::fs::read_to_string(self.data().join("postmaster.pid"));
+        let id = id.expect("it runs").lines().next().unwrap_or("").to_owned();
+        // The first process first: it starts the others.
+        must("kill", Command::new("kill").args([signal, &id]).output());
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+        for child in children.expect("it has children").split_whitespace() {
+            // One that has just ended needs no signal.
+            let _ = Command::new("kill").args([signal, child]).output();
+        }
     }
 
     /// The address of a new, empty database on it.
@@ -124,14 +186,6 @@ impl Postgres {
         self.directory.path().join("data")
     }
 
-    fn stop_command(&self) -> Command {
-        let mut command = self.command("pg_ctl");
-        command
-            .args(["stop", "--wait", "--silent", "--mode=immediate", "--pgdata"])
-            .arg(self.data());
-        command
-    }
-
     fn command(&self, program: &str) -> Command {
         let program = self.programs.join(program);
         let mut command = match &self.user {
@@ -149,9 +203,22 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // It may have been stopped before; then there is nothing to do.
-        let _ = self.stop_command().output();
+        // What the guard does is done either way; it may have been stopped before, too.
+        drop(self.guard.stdin.take());
+        let _ = self.guard.wait();
     }
+}
+
+fn guard(directory: &Path) -> Child {
+    Command::new("sh")
+        .args(["-c", GUARD, "guard"])
+        .arg(directory)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .expect("a shell")
 }
 
 /// Where `initdb` and the others stand: in the path, or where Debian puts them.

@@ -1,0 +1,179 @@
+//! PostgreSQL away in every way it can be, under load: no order is refused or made to wait, what
+//! memory has is read, and in the end the tables hold each order and trade once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::postgres::Postgres;
+use super::tables::{health, is_caught_up, judge};
+use super::{Known, Log, Place, Random, an_order, get};
+
+const CLIENTS: usize = 4;
+
+/// Between two orders of a client: a load that goes on for as long as an outage does, and whose
+/// orders can all be looked at afterwards.
+const PACE: Duration = Duration::from_millis(20);
+
+/// An order that had waited for the database would have waited for longer: it is given so long to
+/// connect, and longer to answer.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Clients that place orders until they are told to stop.
+struct Load {
+    base: String,
+    log: Arc<Log>,
+    running: Arc<AtomicBool>,
+    acknowledged: Arc<AtomicUsize>,
+    slowest_milliseconds: Arc<AtomicU64>,
+    clients: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Load {
+    fn start(base: &str, log: &Arc<Log>, name: &str) -> Self {
+        let mut load = Self {
+            base: base.to_owned(),
+            log: Arc::clone(log),
+            running: Arc::new(AtomicBool::new(true)),
+            acknowledged: Arc::default(),
+            slowest_milliseconds: Arc::default(),
+            clients: Vec::new(),
+        };
+        for client in 0..CLIENTS {
+            let task = load.client(client, format!("{name}-c{client}"));
+            load.clients.push(tokio::spawn(task));
+        }
+        load
+    }
+
+    fn client(&self, client: usize, name: String) -> impl Future<Output = ()> + use<> {
+        let (base, log) = (self.base.clone(), Arc::clone(&self.log));
+        let running = Arc::clone(&self.running);
+        let acknowledged = Arc::clone(&self.acknowledged);
+        let slowest = Arc::clone(&self.slowest_milliseconds);
+        async move {
+            let http = reqwest::Client::new();
+            let mut random = Random(u64::try_from(client).unwrap());
+            let mut pace = tokio::time::interval(PACE);
+            for number in 0.. {
+                pace.tick().await;
+                if !running.load(Ordering::Relaxed) {
+                    return;
+                }
+                let id = format!("{name}-{number}");
+                let order = an_order(&mut random, &id, client);
+                log.lock().insert(id.clone(), Known::Sent(order.clone()));
+                let sent = Instant::now();
+                let request = http.post(format!("{base}/orders")).json(&order);
+                let response = request.send().await.unwrap();
+                let status = response.status();
+                let answer: Value = response.json().await.unwrap();
+                assert_eq!(status, 201, "no order is refused: {answer}");
+                let took = u64::try_from(sent.elapsed().as_millis()).unwrap();
+                slowest.fetch_max(took, Ordering::Relaxed);
+                let (read, _) = get(&http, format!("{base}/orders/{id}")).await;
+                assert_eq!(read, 200, "what memory has can be read");
+                log.lock().insert(id, Known::Acknowledged(answer));
+                acknowledged.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Waits until `/healthz` tells of a database that is away, for some reason, and gets further
+    /// behind.
+    async fn falls_behind(&self, reason: &str) {
+        let is_down = |health: &Value| {
+            health["status"] == "degraded" && health["database"]["status"] == "down"
+        };
+        let down = health(&self.base, reason, |health| {
+            let told = health["database"]["reason"].as_str().unwrap_or("");
+            is_down(health) && told.contains(reason)
+        });
+        down.await;
+        self.lags(is_down).await;
+    }
+
+    /// Waits until the lag grows, in records and in seconds, while all else is as it `is_so`.
+    async fn lags(&self, is_so: impl Fn(&Value) -> bool) {
+        let lag = |health: &Value| health["database"]["lag_records"].as_u64().unwrap_or(0);
+        let grown = |from| {
+            health(&self.base, "a growing lag", move |health| {
+                lag(health) >= from + 20
+            })
+        };
+        let first = lag(&grown(0).await);
+        let later = grown(first).await;
+        assert!(is_so(&later), "{later}");
+        let aged = |health: &Value| health["database"]["lag_seconds"].as_u64() >= Some(1);
+        health(&self.base, "a lag of seconds", aged).await;
+    }
+
+    async fn catches_up(&self) {
+        health(&self.base, "a database that is up", |health| {
+            health["status"] == "ok" && health["database"]["reason"] == Value::Null
+        })
+        .await;
+    }
+
+    async fn end(self) {
+        self.running.store(false, Ordering::Relaxed);
+        for client in self.clients {
+            client.await.unwrap();
+        }
+        let acknowledged = self.acknowledged.load(Ordering::Relaxed);
+        assert!(acknowledged >= 100, "only {acknowledged} orders");
+        let slowest = Duration::from_millis(self.slowest_milliseconds.load(Ordering::Relaxed));
+        assert!(slowest < DATABASE_PATIENCE, "one took {slowest:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_becomes_of_postgresql_no_order_waits_for_it_and_the_tables_come_to_be_right() {
+    let postgres = Postgres::stopped();
+    let place = Place::on(postgres.default_database());
+    let log = Arc::new(Log::default());
+
+    // The exchange starts without its database.
+    let server = place.serve();
+    let load = Load::start(&server.base, &log, "first");
+    let absent = health(&server.base, "a database that is away", |health| {
+        health["status"] == "degraded" && health["database"]["reason"] != Value::Null
+    });
+    let absent = absent.await;
+    assert_eq!(absent["database"]["lag_records"], Value::Null, "{absent}");
+    postgres.resume();
+    load.catches_up().await;
+
+    // It crashes, comes back as one that refuses, and is restarted.
+    postgres.stop();
+    postgres.refuse();
+    load.falls_behind("rejects").await;
+    postgres.stop();
+    postgres.accept();
+    load.catches_up().await;
+
+    // It hangs.
+    postgres.freeze();
+    load.lags(|_| true).await;
+    postgres.thaw();
+    load.catches_up().await;
+    load.end().await;
+    judge(&place, &server.base, &log).await;
+
+    // The exchange is killed while the database is away, and starts again without it.
+    let load = Load::start(&server.base, &log, "second");
+    postgres.stop();
+    load.lags(|_| true).await;
+    load.end().await;
+    server.kill();
+    let server = place.serve();
+    let load = Load::start(&server.base, &log, "third");
+    postgres.resume();
+    load.catches_up().await;
+    load.end().await;
+    health(&server.base, "no lag", is_caught_up).await;
+    judge(&place, &server.base, &log).await;
+    assert_eq!(server.terminate(), Some(0));
+}
