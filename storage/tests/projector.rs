@@ -16,6 +16,7 @@ mod journal;
 #[path = "support/market.rs"]
 mod market;
 #[path = "support/postgres.rs"]
+#[allow(dead_code, reason = "another crate's tests use the rest")]
 mod postgres;
 
 use std::future::{Future, poll_fn};
