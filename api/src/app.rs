@@ -78,7 +78,9 @@ pub enum AppError {
     #[error(transparent)]
     Database(#[from] DatabaseError),
     /// The database must not be written to.
-    #[error("{0}; name another database, or another data directory")]
+    #[error(
+        "{0}; name another database or another data directory, or let go of all that this one holds with --accept-new-database"
+    )]
     ForeignDatabase(RefusedDatabase),
     /// The feed's settings can't be met.
     #[error(transparent)]
@@ -154,7 +156,7 @@ impl App {
         let engine = blocking("replaying the journal", move || Exchange::start(setup)).await??;
         publisher.go_live();
         let url = database::url(settings.database.as_ref(), &data_dir);
-        let projection = Projection::start(&url, exchange, &engine).await?;
+        let projection = Projection::start(&url, settings.on_refused, exchange, &engine).await?;
         let sink = RouterSink::new(Arc::clone(engine.router()));
         let feed = Feed::start(settings.feed, traded, sink).await?;
         let (stop, stopped) = watch::channel(false);

@@ -21,6 +21,7 @@ use shardbook_feed::feed::FeedConfig;
 use shardbook_feed::source::{BinanceSource, FileSource, Pace, SimulatedSource, Source};
 use shardbook_storage::database::DatabaseUrl;
 use shardbook_storage::journal::JournalOptions;
+use shardbook_storage::projector::OnRefused;
 
 pub use command_line::{CommandLine, JournalArguments, JournalCommand, ServeArguments, Subcommand};
 pub use error::SettingsError;
@@ -50,6 +51,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// The database; a SQLite file in the data directory if not set.
     pub database: Option<DatabaseUrl>,
+    /// What becomes of a database that is another exchange's.
+    pub on_refused: OnRefused,
     /// The market data that drives the exchange.
     pub feed: FeedConfig,
     /// What can be traded, in the order in which it is shown.
@@ -110,6 +113,7 @@ impl Settings {
                 "sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE",
                 |text| text.parse().ok(),
             )?,
+            on_refused: on_refused(given)?,
             feed: feed(given)?,
             instruments: instrument::all(&given.file.instruments)?,
             partitions: given.number("partitions", 1, 1..=PARTITIONS_MAX)?,
@@ -165,6 +169,16 @@ impl Settings {
 
 const fn default_listen() -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080)
+}
+
+fn on_refused(given: &Given<'_>) -> Result<OnRefused, SettingsError> {
+    let accepted = given.optional("accept_new_database", "true or false", |text| {
+        bool::from_str(text).ok()
+    })?;
+    Ok(match accepted {
+        Some(true) => OnRefused::StartOver,
+        Some(false) | None => OnRefused::LeaveAlone,
+    })
 }
 
 fn feed(given: &Given<'_>) -> Result<FeedConfig, SettingsError> {

@@ -46,7 +46,7 @@ use shardbook_engine::side::Side;
 use shardbook_engine::time::Timestamp;
 use shardbook_storage::database::{Database, DatabaseUrl};
 use shardbook_storage::projector::{
-    DatabaseState, Instruments, Projector, ProjectorLimits, ProjectorSetup,
+    DatabaseState, Instruments, OnRefused, Projector, ProjectorLimits, ProjectorSetup,
 };
 use uuid::Uuid;
 
@@ -93,6 +93,7 @@ async fn main() {
         logs: vec![journal.log(0)],
         instruments: Arc::new(One(instrument)),
         limits: ProjectorLimits::default(),
+        on_refused: OnRefused::LeaveAlone,
     });
     projector.admit().await.unwrap();
     let begin = Instant::now();

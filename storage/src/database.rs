@@ -16,7 +16,7 @@ use sea_orm::{
     ConnAcquireErr, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
     DbBackend, DbErr, IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
-use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::{MigratorTrait, SchemaManager};
 use thiserror::Error;
 
 use crate::migration::Migrator;
@@ -167,6 +167,17 @@ impl Database {
         Migrator::up(&self.writer, None)
             .await
             .map_err(DatabaseError::failed("bringing its tables up to date"))
+    }
+
+    /// Whether it has such a table; connects for it, and writes nothing.
+    ///
+    /// # Errors
+    /// When the database is away or refuses.
+    pub async fn has_table(&self, name: &str) -> Result<bool, DatabaseError> {
+        SchemaManager::new(&self.writer)
+            .has_table(name)
+            .await
+            .map_err(DatabaseError::failed("looking for its tables"))
     }
 
     /// Where queries go.

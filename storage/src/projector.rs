@@ -45,6 +45,7 @@ use uuid::Uuid;
 
 pub use self::error::{ProjectorError, RefusedDatabase};
 pub use self::status::{DatabaseState, Instruments, Lag, ProjectorHandle, ProjectorStatus};
+pub use self::store::OnRefused;
 
 use self::cache::OrderCache;
 use self::fold::{Fold, Progress, needed};
@@ -99,6 +100,8 @@ pub struct ProjectorSetup {
     pub instruments: Arc<dyn Instruments>,
     /// How much at once.
     pub limits: ProjectorLimits,
+    /// What becomes of a database of another exchange, or one that stands where no journal does.
+    pub on_refused: OnRefused,
 }
 
 /// Writes the journals' records into the database.
@@ -107,6 +110,7 @@ pub struct Projector {
     logs: Vec<PartitionLog>,
     instruments: Arc<dyn Instruments>,
     limits: ProjectorLimits,
+    on_refused: OnRefused,
     known: HashMap<InstrumentId, Arc<Instrument>>,
     session: Option<Session>,
     status: watch::Sender<ProjectorStatus>,
@@ -149,6 +153,7 @@ impl Projector {
             logs: setup.logs,
             instruments: setup.instruments,
             limits: setup.limits,
+            on_refused: setup.on_refused,
             known: HashMap::new(),
             session: None,
             status: sender,
@@ -168,7 +173,8 @@ impl Projector {
             .iter()
             .map(|log| (log.id, log.source.range()))
             .collect();
-        let standing = self.store.admit(&journals).await?;
+        let standing = self.store.admit(&journals, self.on_refused).await?;
+        self.on_refused = OnRefused::LeaveAlone;
         let mut readers = HashMap::with_capacity(self.logs.len());
         for log in &self.logs {
             let position = standing.positions.get(&log.id).copied();

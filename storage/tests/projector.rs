@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use shardbook_engine::id::{OrderId, OrderRef, Sequence, TradeNumber};
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::order::{OrderState, Trade};
@@ -38,8 +38,8 @@ use shardbook_storage::entity::convert::{
 };
 use shardbook_storage::entity::{instrument, order, order_event, trade};
 use shardbook_storage::projector::{
-    DatabaseState, Instruments, Projector, ProjectorError, ProjectorHandle, ProjectorLimits,
-    ProjectorSetup, ProjectorStatus, RefusedDatabase,
+    DatabaseState, Instruments, OnRefused, Projector, ProjectorError, ProjectorHandle,
+    ProjectorLimits, ProjectorSetup, ProjectorStatus, RefusedDatabase,
 };
 use shardbook_storage::query::Queries;
 use tempfile::TempDir;
@@ -150,6 +150,19 @@ impl Exchange {
             logs: vec![self.journals[0].log(0), self.journals[1].log(1)],
             instruments: Arc::<Heads>::clone(&self.heads),
             limits,
+            on_refused: OnRefused::LeaveAlone,
+        })
+    }
+
+    /// The same, by an exchange that may be another.
+    fn starting_over(&self, database: &Database, exchange: Uuid) -> (Projector, ProjectorHandle) {
+        Projector::new(ProjectorSetup {
+            database: database.clone(),
+            exchange,
+            logs: vec![self.journals[0].log(0), self.journals[1].log(1)],
+            instruments: Arc::<Heads>::clone(&self.heads),
+            limits: limits(1_000),
+            on_refused: OnRefused::StartOver,
         })
     }
 
@@ -440,6 +453,7 @@ async fn another_exchanges_database_is_never_written_to() {
             logs: vec![exchange.journals[0].log(0), exchange.journals[1].log(1)],
             instruments: Arc::<Heads>::clone(&exchange.heads),
             limits: limits(1_000),
+            on_refused: OnRefused::LeaveAlone,
         });
         let error = stranger.admit().await.unwrap_err();
         let expected = RefusedDatabase::ForeignExchange {
@@ -453,6 +467,80 @@ async fn another_exchanges_database_is_never_written_to() {
         // Had the stranger written anything, this would not find what it left.
         exchange.project(&database).await;
         exchange.assert_projected(&database).await;
+    }
+}
+
+/// Makes the database `exchange`'s, as if it had been taken away and another put in its place.
+async fn hand_over(database: &Database, from: Uuid, to: Uuid) {
+    let sql = format!("UPDATE exchange SET exchange_id = '{to}' WHERE exchange_id = '{from}'");
+    let transaction = database.begin().await.unwrap();
+    transaction.execute_unprepared(&sql).await.unwrap();
+    transaction.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_becomes_anothers_is_not_written_to_from_then_on() {
+    for place in Place::both() {
+        let mut exchange = Exchange::new(14);
+        exchange.happen(50);
+        let (database, stranger) = (place.open().await, Uuid::from_u128(8));
+        // Told to start over, which holds for the database that is taken up first alone.
+        let (projector, mut handle) = exchange.starting_over(&database, EXCHANGE);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = tokio::spawn(projector.run(async {
+            let _ = stopped.await;
+        }));
+        caught_up(&exchange, &mut handle).await;
+        let before = order::Entity::find().all(database.reader()).await.unwrap();
+
+        hand_over(&database, EXCHANGE, stranger).await;
+        exchange.happen(50);
+        let refused = |status: &ProjectorStatus| {
+            let state = &status.database;
+            matches!(state, DatabaseState::Down { reason } if reason.contains("belongs to exchange"))
+        };
+        handle.wait_until(refused).await;
+        let after = order::Entity::find().all(database.reader()).await.unwrap();
+        assert_eq!(after, before);
+
+        hand_over(&database, stranger, EXCHANGE).await;
+        caught_up(&exchange, &mut handle).await;
+        exchange.assert_projected(&database).await;
+        stop.send(()).unwrap();
+        running.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_database_is_started_over_if_that_is_asked_for_and_the_journal_holds_everything() {
+    for place in Place::both() {
+        let mut exchange = Exchange::new(15);
+        exchange.happen(100);
+        let (database, ours) = (place.open().await, Uuid::from_u128(8));
+        exchange.project(&database).await;
+
+        // A stranger of whose journal the beginning is gone takes nothing away.
+        let mut trimmed = Exchange::new(16);
+        trimmed.happen(80);
+        trimmed.journals[0].trim(2);
+        let error = trimmed.starting_over(&database, ours).0.admit().await;
+        assert!(matches!(
+            error,
+            Err(ProjectorError::Refused(RefusedDatabase::BeginningMissing { partition: 0, oldest }))
+                if oldest.get() == 3
+        ));
+        exchange.assert_projected(&database).await;
+
+        // One with everything leaves only its own.
+        let mut other = Exchange::new(16);
+        other.happen(80);
+        other.starting_over(&database, ours).0.run(async {}).await;
+        other.assert_projected(&database).await;
+
+        // Its own database it goes on with, though still told to start over.
+        other.happen(80);
+        other.starting_over(&database, ours).0.run(async {}).await;
+        other.assert_projected(&database).await;
     }
 }
 

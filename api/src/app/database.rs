@@ -7,7 +7,8 @@ use shardbook_engine::exchange::Exchange;
 use shardbook_storage::data_dir::DataDir;
 use shardbook_storage::database::{Database, DatabaseUrl};
 use shardbook_storage::projector::{
-    Instruments, Projector, ProjectorError, ProjectorHandle, ProjectorLimits, ProjectorSetup,
+    Instruments, OnRefused, Projector, ProjectorError, ProjectorHandle, ProjectorLimits,
+    ProjectorSetup,
 };
 use shardbook_storage::query::Queries;
 use tokio::sync::oneshot;
@@ -35,6 +36,7 @@ impl Projection {
     /// belongs to another exchange is found out now.
     pub(super) async fn start(
         url: &DatabaseUrl,
+        on_refused: OnRefused,
         exchange: Uuid,
         engine: &Exchange,
     ) -> Result<Self, AppError> {
@@ -46,6 +48,7 @@ impl Projection {
             logs: engine.logs(),
             instruments,
             limits: ProjectorLimits::default(),
+            on_refused,
         });
         match projector.admit().await {
             Ok(()) => {}

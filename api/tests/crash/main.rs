@@ -12,6 +12,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod foreign;
 mod outage;
 #[path = "../../../storage/tests/support/postgres.rs"]
 #[allow(dead_code, reason = "another crate's tests use the rest")]

@@ -105,4 +105,14 @@ pub enum RefusedDatabase {
         /// The newest frame held.
         newest: Position,
     },
+    /// It was to be started over, and the journal no longer holds everything.
+    #[error(
+        "partition {partition}: the database can't be started over, because the journal begins at position {oldest} and what came before would be missing"
+    )]
+    BeginningMissing {
+        /// Which partition.
+        partition: u32,
+        /// The oldest frame held.
+        oldest: Position,
+    },
 }

@@ -1,14 +1,13 @@
 //! The projector's side of the database: whether it may be written to, and one batch as one
 //! transaction.
 
+mod claim;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::sea_query::Expr;
-use sea_orm::{
-    ActiveValue, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect,
-};
+use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect};
 use shardbook_engine::id::{InstrumentId, OrderRef, Sequence};
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::journal::{Position, PositionRange};
@@ -18,12 +17,12 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::cache::{OrderCache, OrderKey};
-use super::error::{ProjectorError, RefusedDatabase};
+use super::error::ProjectorError;
 use super::fold::{Outcome, Progress, Rows};
 use super::rows::{Existing, RowWriter};
 use crate::database::{Database, DatabaseError};
 use crate::entity::convert::{RowError, TradingStatus, count, integer, order_of};
-use crate::entity::{exchange, instrument, order, order_event, partition, trade};
+use crate::entity::{instrument, order, order_event, trade};
 
 /// How long one transaction may take. A batch takes a fraction of a second; a database that
 /// takes this long is stuck, and is given up to be tried anew.
@@ -37,6 +36,16 @@ const PLACEMENTS_MAX: usize = 1_024;
 pub(super) struct Standing {
     pub(super) positions: BTreeMap<PartitionId, Position>,
     pub(super) progress: HashMap<InstrumentId, Progress>,
+}
+
+/// What becomes of a database that must not be written to as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnRefused {
+    /// Nothing.
+    LeaveAlone,
+    /// All it holds is deleted, and projected into it from the oldest record held; until it has
+    /// been taken up once. One that becomes another's later is left alone.
+    StartOver,
 }
 
 /// A step of a partition's position.
@@ -68,32 +77,21 @@ async fn in_time<T>(
 impl Store {
     /// Makes sure that this database belongs to this exchange and its journals, and reads where
     /// it stands. A database that holds nothing becomes this exchange's, if the journals still
-    /// hold everything.
+    /// hold everything; so does one that is to be started over.
     pub(super) async fn admit(
         &self,
         journals: &[(PartitionId, PositionRange)],
+        refused: OnRefused,
     ) -> Result<Standing, ProjectorError> {
         in_time("reading where it stands", async {
+            match refused {
+                // A stranger's tables are not even brought up to date.
+                OnRefused::LeaveAlone => self.look_whose().await?,
+                OnRefused::StartOver => {}
+            }
             self.database.migrate().await?;
             let transaction = self.database.begin().await?;
-            self.claim(&transaction).await?;
-            let mut positions = BTreeMap::new();
-            for (id, range) in journals {
-                let position = position(&transaction, *id).await?;
-                let at = position.unwrap_or(Position::ZERO);
-                if at.next() < range.oldest || at > range.newest {
-                    Err(RefusedDatabase::OutsideJournal {
-                        partition: id.get(),
-                        position: at,
-                        oldest: range.oldest,
-                        newest: range.newest,
-                    })?;
-                }
-                if position.is_none() {
-                    begin_partition(&transaction, *id).await?;
-                }
-                positions.insert(*id, at);
-            }
+            let positions = self.claim(&transaction, journals, refused).await?;
             let progress = progress(&transaction).await?;
             let committing = DatabaseError::failed("committing");
             transaction.commit().await.map_err(committing)?;
@@ -105,35 +103,12 @@ impl Store {
         .await
     }
 
-    /// Refuses another exchange's database; an empty one is this one's from now on.
-    async fn claim(&self, transaction: &DatabaseTransaction) -> Result<(), ProjectorError> {
-        let found = exchange::Entity::find()
-            .one(transaction)
-            .await
-            .map_err(DatabaseError::failed("reading whose it is"))?;
-        match found {
-            Some(row) if row.exchange_id == self.exchange.to_string() => Ok(()),
-            Some(row) => Err(RefusedDatabase::ForeignExchange {
-                found: row.exchange_id,
-                ours: self.exchange,
-            })?,
-            None => {
-                let row = exchange::ActiveModel {
-                    exchange_id: ActiveValue::Set(self.exchange.to_string()),
-                };
-                exchange::Entity::insert(row)
-                    .exec_without_returning(transaction)
-                    .await
-                    .map_err(DatabaseError::failed("making it this exchange's"))?;
-                Ok(())
-            }
-        }
-    }
-
-    /// Asks whether it is there.
+    /// Asks whether it is there, and still this exchange's.
     pub(super) async fn probe(&self) -> Result<(), ProjectorError> {
-        in_time("asking whether it is there", async {
-            Ok(self.database.ping().await?)
+        let doing = "asking whether it is there";
+        in_time(doing, async {
+            self.database.ping().await?;
+            self.look_whose().await
         })
         .await
     }
@@ -150,7 +125,7 @@ impl Store {
             let transaction = self.database.begin().await?;
             // First of all: who moves the position holds its row until the end, so that whoever
             // else would project the same records waits here, and finds the position moved.
-            move_position(&transaction, step).await?;
+            self.move_position(&transaction, step).await?;
             let orders = needed.load(&transaction).await?;
             let (rows, outcome) = fold(orders)?;
             write(&transaction, rows)
@@ -178,56 +153,6 @@ async fn write(transaction: &DatabaseTransaction, rows: Rows) -> Result<(), DbEr
         .write::<instrument::Entity>(rows.instruments, Replaced)
         .await?;
     writer.finish().await
-}
-
-async fn position(
-    transaction: &DatabaseTransaction,
-    id: PartitionId,
-) -> Result<Option<Position>, ProjectorError> {
-    let row = partition::Entity::find_by_id(i64::from(id.get()))
-        .one(transaction)
-        .await
-        .map_err(DatabaseError::failed("reading its position"))?;
-    let position = row.map(|row| count("position", row.position)).transpose()?;
-    Ok(position.map(Position::new))
-}
-
-async fn begin_partition(
-    transaction: &DatabaseTransaction,
-    id: PartitionId,
-) -> Result<(), ProjectorError> {
-    let row = partition::ActiveModel {
-        partition_number: ActiveValue::Set(i64::from(id.get())),
-        position: ActiveValue::Set(0),
-    };
-    partition::Entity::insert(row)
-        .exec_without_returning(transaction)
-        .await
-        .map_err(DatabaseError::failed("beginning a partition"))?;
-    Ok(())
-}
-
-async fn move_position(
-    transaction: &DatabaseTransaction,
-    step: Step,
-) -> Result<(), ProjectorError> {
-    let moved = partition::Entity::update_many()
-        .col_expr(
-            partition::Column::Position,
-            Expr::value(integer("position", step.to.get())?),
-        )
-        .filter(partition::Column::PartitionNumber.eq(i64::from(step.partition.get())))
-        .filter(partition::Column::Position.eq(integer("position", step.from.get())?))
-        .exec(transaction)
-        .await
-        .map_err(DatabaseError::failed("moving its position"))?;
-    if moved.rows_affected == 1 {
-        return Ok(());
-    }
-    Err(ProjectorError::PositionMoved {
-        partition: step.partition.get(),
-        expected: step.from,
-    })
 }
 
 /// Where each instrument stands, by its number.

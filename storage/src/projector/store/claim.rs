@@ -1,0 +1,196 @@
+//! Whose the database is, and where it stands: nothing is written before both are found right,
+//! nor while they are not.
+
+use std::collections::BTreeMap;
+
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveValue, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait,
+    QueryFilter, QueryTrait,
+};
+use shardbook_engine::journal::{Position, PositionRange};
+use shardbook_engine::partition::PartitionId;
+
+use super::{OnRefused, Step, Store};
+use crate::database::DatabaseError;
+use crate::entity::convert::{count, integer};
+use crate::entity::{exchange, partition};
+use crate::projector::error::{ProjectorError, RefusedDatabase};
+
+/// Every table, to be emptied when a database is started over.
+const TABLES: [&str; 6] = [
+    "trades",
+    "order_events",
+    "orders",
+    "instruments",
+    "partitions",
+    "exchange",
+];
+
+impl Store {
+    /// Refuses another exchange's database, and writes nothing to find out.
+    pub(super) async fn look_whose(&self) -> Result<(), ProjectorError> {
+        if !self.database.has_table("exchange").await? {
+            return Ok(());
+        }
+        self.refuse_foreign(self.database.reader()).await?;
+        Ok(())
+    }
+
+    /// Makes the database this exchange's where it is nobody's, and starts it over where it is to
+    /// be; tells each partition's position.
+    pub(super) async fn claim(
+        &self,
+        transaction: &DatabaseTransaction,
+        journals: &[(PartitionId, PositionRange)],
+        refused: OnRefused,
+    ) -> Result<BTreeMap<PartitionId, Position>, ProjectorError> {
+        match (self.stand(transaction, journals).await, refused) {
+            (Err(ProjectorError::Refused(reason)), OnRefused::StartOver) => {
+                tracing::warn!(%reason, "deleting all that the database holds, as was asked for");
+                start_over(transaction, journals).await?;
+                self.stand(transaction, journals).await
+            }
+            (standing, OnRefused::LeaveAlone | OnRefused::StartOver) => standing,
+        }
+    }
+
+    async fn stand(
+        &self,
+        transaction: &DatabaseTransaction,
+        journals: &[(PartitionId, PositionRange)],
+    ) -> Result<BTreeMap<PartitionId, Position>, ProjectorError> {
+        if self.refuse_foreign(transaction).await?.is_none() {
+            let row = exchange::ActiveModel {
+                exchange_id: ActiveValue::Set(self.exchange.to_string()),
+            };
+            exchange::Entity::insert(row)
+                .exec_without_returning(transaction)
+                .await
+                .map_err(DatabaseError::failed("making it this exchange's"))?;
+        }
+        let mut positions = BTreeMap::new();
+        for (id, range) in journals {
+            let position = position(transaction, *id).await?;
+            let at = position.unwrap_or(Position::ZERO);
+            if at.next() < range.oldest || at > range.newest {
+                Err(RefusedDatabase::OutsideJournal {
+                    partition: id.get(),
+                    position: at,
+                    oldest: range.oldest,
+                    newest: range.newest,
+                })?;
+            }
+            if position.is_none() {
+                begin_partition(transaction, *id).await?;
+            }
+            positions.insert(*id, at);
+        }
+        Ok(positions)
+    }
+
+    /// Whose it is, unless it is another's.
+    async fn refuse_foreign(
+        &self,
+        connection: &impl ConnectionTrait,
+    ) -> Result<Option<exchange::Model>, ProjectorError> {
+        let found = exchange::Entity::find()
+            .one(connection)
+            .await
+            .map_err(DatabaseError::failed("reading whose it is"))?;
+        match found {
+            Some(row) if row.exchange_id != self.exchange.to_string() => {
+                Err(RefusedDatabase::ForeignExchange {
+                    found: row.exchange_id,
+                    ours: self.exchange,
+                })?
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// Moves a partition's position from where it is believed to be, in a database that is still
+    /// this exchange's.
+    pub(super) async fn move_position(
+        &self,
+        transaction: &DatabaseTransaction,
+        step: Step,
+    ) -> Result<(), ProjectorError> {
+        let ours = exchange::Entity::find()
+            .filter(exchange::Column::ExchangeId.eq(self.exchange.to_string()))
+            .into_query();
+        let moved = partition::Entity::update_many()
+            .col_expr(
+                partition::Column::Position,
+                Expr::value(integer("position", step.to.get())?),
+            )
+            .filter(partition::Column::PartitionNumber.eq(i64::from(step.partition.get())))
+            .filter(partition::Column::Position.eq(integer("position", step.from.get())?))
+            .filter(Expr::exists(ours))
+            .exec(transaction)
+            .await
+            .map_err(DatabaseError::failed("moving its position"))?;
+        if moved.rows_affected == 1 {
+            return Ok(());
+        }
+        Err(ProjectorError::PositionMoved {
+            partition: step.partition.get(),
+            expected: step.from,
+        })
+    }
+}
+
+/// Empties the database, if the journals hold everything that it is to hold.
+async fn start_over(
+    transaction: &DatabaseTransaction,
+    journals: &[(PartitionId, PositionRange)],
+) -> Result<(), ProjectorError> {
+    for (id, range) in journals {
+        if range.oldest > Position::ZERO.next() {
+            Err(RefusedDatabase::BeginningMissing {
+                partition: id.get(),
+                oldest: range.oldest,
+            })?;
+        }
+    }
+    // Row by row would take as long as it took to write them.
+    let verb = if transaction.get_database_backend() == DbBackend::Postgres {
+        "TRUNCATE TABLE"
+    } else {
+        "DELETE FROM"
+    };
+    for table in TABLES {
+        transaction
+            .execute_unprepared(&format!("{verb} \"{table}\""))
+            .await
+            .map_err(DatabaseError::failed("deleting what it holds"))?;
+    }
+    Ok(())
+}
+
+async fn position(
+    transaction: &DatabaseTransaction,
+    id: PartitionId,
+) -> Result<Option<Position>, ProjectorError> {
+    let row = partition::Entity::find_by_id(i64::from(id.get()))
+        .one(transaction)
+        .await
+        .map_err(DatabaseError::failed("reading its position"))?;
+    let position = row.map(|row| count("position", row.position)).transpose()?;
+    Ok(position.map(Position::new))
+}
+
+async fn begin_partition(
+    transaction: &DatabaseTransaction,
+    id: PartitionId,
+) -> Result<(), ProjectorError> {
+    let row = partition::ActiveModel {
+        partition_number: ActiveValue::Set(i64::from(id.get())),
+        position: ActiveValue::Set(0),
+    };
+    partition::Entity::insert(row)
+        .exec_without_returning(transaction)
+        .await
+        .map_err(DatabaseError::failed("beginning a partition"))?;
+    Ok(())
+}
