@@ -51,16 +51,23 @@ impl HealthSource for ExchangeHealth {
         let is_restarting = shards
             .values()
             .any(|status| status.0 == ShardStatus::Restarting);
+        let has_room = handles.iter().all(|handle| handle.has_room());
         let is_degraded = is_restarting || database.status.0 == DatabaseStatus::Down;
         HealthView {
-            status: Word(if is_degraded {
+            status: Word(if !has_room {
+                HealthStatus::Unavailable
+            } else if is_degraded {
                 HealthStatus::Degraded
             } else {
                 HealthStatus::Ok
             }),
-            // A journal that fails ends the process.
+            // A journal that fails ends the process; one without room waits for it.
             journal: JournalHealth {
-                status: Word(JournalStatus::Ok),
+                status: Word(if has_room {
+                    JournalStatus::Ok
+                } else {
+                    JournalStatus::Unavailable
+                }),
             },
             database,
             shards: Shards(shards),

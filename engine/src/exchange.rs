@@ -12,7 +12,7 @@ use crate::instrument::Instrument;
 use crate::journal::{Journal, JournalSource, Position};
 use crate::market_data::MarketDataLimits;
 use crate::observer::Observer;
-use crate::partition::{OnFatal, Partition, PartitionId};
+use crate::partition::{OnFatal, Partition, PartitionId, Room};
 use crate::publisher::Publisher;
 use crate::recovery::{Recovered, RecoveryError, recover_partition};
 use crate::router::{InstrumentHandle, Router};
@@ -147,7 +147,8 @@ impl Exchange {
                 on_fatal: Arc::clone(&setup.on_fatal),
                 limits: setup.limits.shard,
             };
-            exchange.start_shard(recovered, setup.limits.queue_length, surroundings);
+            let room = partition.room.clone();
+            exchange.start_shard(recovered, room, setup.limits.queue_length, surroundings);
         }
         Ok(exchange)
     }
@@ -156,10 +157,16 @@ impl Exchange {
         self.partitions.get(usize::try_from(id.get()).ok()?)
     }
 
-    fn start_shard(&mut self, recovered: Recovered, queue_length: usize, around: Surroundings) {
+    fn start_shard(
+        &mut self,
+        recovered: Recovered,
+        room: watch::Receiver<Room>,
+        queue_length: usize,
+        around: Surroundings,
+    ) {
         let Recovered { shard, market_data } = recovered;
         let (sender, queue) = mpsc::channel(queue_length);
-        let handle = Arc::new(InstrumentHandle::new(market_data, sender));
+        let handle = Arc::new(InstrumentHandle::new(market_data, sender, room));
         self.router.add(Arc::clone(&handle));
         let worker = Worker::new(shard, handle, queue, around);
         self.workers.spawn(worker.run(self.stop.subscribe()));

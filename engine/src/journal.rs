@@ -114,6 +114,13 @@ pub trait Journal: Send {
     /// error the process must end without trying again.
     fn append(&mut self, part: Part, payload: &[u8]) -> Result<Position, JournalError>;
 
+    /// Asks, without waiting for it, whether room for what comes next is secured, and lets it be
+    /// made again where it was missing. The partition takes no more commands while it is not.
+    ///
+    /// # Errors
+    /// [`JournalError::NoRoom`] while the room behind what is being written can't be made.
+    fn secure_room(&mut self) -> Result<(), JournalError>;
+
     /// Another way in, for those who read what has been flushed.
     fn source(&self) -> Arc<dyn JournalSource>;
 

@@ -8,8 +8,9 @@ pub mod reader;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use crate::journal::{
@@ -25,6 +26,17 @@ const SUBMISSIONS_WAITING_MAX: usize = 4_096;
 /// Bytes of payload after which the writer takes no further submission into the same flush. One
 /// frame's worth: a larger payload would be several frames, each with a flush of its own.
 const PAYLOAD_BYTES_TARGET: usize = FRAME_BYTES_MAX;
+
+/// How long to wait before room that was missing is asked for again.
+const ROOM_RETRY: Duration = Duration::from_secs(1);
+
+/// Whether a journal has room for what is let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    Secured,
+    /// Nothing more is let in until there is.
+    Missing,
+}
 
 /// Which partition of a node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,11 +97,12 @@ pub(crate) struct Partition<T> {
     pub(crate) sender: PartitionSender<T>,
     pub(crate) source: Arc<dyn JournalSource>,
     pub(crate) head: watch::Receiver<Position>,
+    pub(crate) room: watch::Receiver<Room>,
     writer: JoinHandle<()>,
 }
 
 impl<T: Send + 'static> Partition<T> {
-    /// Starts the writer's thread.
+    /// Starts the writer's thread. Call it within a runtime.
     ///
     /// # Errors
     /// When the machine has no thread to give.
@@ -102,10 +115,13 @@ impl<T: Send + 'static> Partition<T> {
         let (sender, submissions) = mpsc::channel(SUBMISSIONS_WAITING_MAX);
         let source = journal.source();
         let (head_sender, head) = watch::channel(source.range().newest);
+        let (room_sender, room) = watch::channel(Room::Secured);
         let mut writer = Writer {
             journal,
             submissions,
             head: head_sender,
+            room: room_sender,
+            timer: Handle::current(),
             observer,
             group: Vec::new(),
             payload: Vec::new(),
@@ -121,6 +137,7 @@ impl<T: Send + 'static> Partition<T> {
             sender: PartitionSender(sender),
             source,
             head,
+            room,
             writer,
         })
     }
@@ -139,6 +156,9 @@ struct Writer<T> {
     journal: Box<dyn Journal>,
     submissions: mpsc::Receiver<Submission<T>>,
     head: watch::Sender<Position>,
+    room: watch::Sender<Room>,
+    /// For waiting with a limit of time.
+    timer: Handle,
     observer: Arc<dyn Observer>,
     /// What the flush under way carries. Outlives a failed one, so that nobody hears anything
     /// before the process ends.
@@ -149,7 +169,8 @@ struct Writer<T> {
 
 impl<T> Writer<T> {
     fn run(&mut self) -> Result<(), JournalError> {
-        while let Some(first) = self.submissions.blocking_recv() {
+        self.secure_room()?;
+        while let Some(first) = self.next()? {
             self.gather(first);
             let started = Instant::now();
             let position = self.write()?;
@@ -159,6 +180,7 @@ impl<T> Writer<T> {
                 .map(|submission| submission.record_count)
                 .sum();
             self.observer.journal_flushed(started.elapsed(), records);
+            self.secure_room()?;
             self.head.send_replace(position);
             for Submission {
                 carried, flushed, ..
@@ -170,6 +192,61 @@ impl<T> Writer<T> {
             }
         }
         Ok(())
+    }
+
+    /// Waits for a submission, and meanwhile for room where it is missing; `None` once every
+    /// shard is gone.
+    fn next(&mut self) -> Result<Option<Submission<T>>, JournalError> {
+        while *self.room.borrow() == Room::Missing {
+            let waiting = async { tokio::time::timeout(ROOM_RETRY, self.submissions.recv()).await };
+            if let Ok(next) = self.timer.block_on(waiting) {
+                return Ok(next);
+            }
+            self.secure_room()?;
+        }
+        Ok(self.submissions.blocking_recv())
+    }
+
+    /// Says whether more may be let in.
+    fn secure_room(&mut self) -> Result<(), JournalError> {
+        match self.journal.secure_room() {
+            Ok(()) => self.tell(Room::Secured, || {
+                tracing::info!("the journal has room again: commands are taken");
+            }),
+            Err(error @ JournalError::NoRoom { .. }) => self.tell(Room::Missing, || {
+                tracing::error!(%error, "commands are refused until there is room");
+            }),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Makes `room` known, and logs it, if it has changed.
+    fn tell(&self, room: Room, log: impl FnOnce()) {
+        let is_new = self.room.send_if_modified(|known| {
+            let is_new = *known != room;
+            *known = room;
+            is_new
+        });
+        if is_new {
+            log();
+        }
+    }
+
+    /// Appends one frame. Without room for it nothing was written: what was let in before room
+    /// was found missing waits for some, with its callers.
+    fn append(&mut self, part: Part, frame: &[u8]) -> Result<Position, JournalError> {
+        loop {
+            match self.journal.append(part, frame) {
+                Err(error @ JournalError::NoRoom { .. }) => {
+                    self.tell(Room::Missing, || {
+                        tracing::error!(%error, "commands are refused until there is room");
+                    });
+                    std::thread::sleep(ROOM_RETRY);
+                }
+                done => return done,
+            }
+        }
     }
 
     /// Makes one payload of `first` and of what else is waiting.
@@ -189,13 +266,20 @@ impl<T> Writer<T> {
 
     /// Appends the payload as one frame, or as a run of frames if it is too large for one.
     fn write(&mut self) -> Result<Position, JournalError> {
-        let mut rest = self.payload.as_slice();
+        let payload = std::mem::take(&mut self.payload);
+        let written = self.write_frames(&payload);
+        self.payload = payload;
+        written
+    }
+
+    fn write_frames(&mut self, payload: &[u8]) -> Result<Position, JournalError> {
+        let mut rest = payload;
         while let Some((frame, after)) = rest.split_at_checked(FRAME_BYTES_MAX)
             && !after.is_empty()
         {
-            self.journal.append(Part::MoreFollows, frame)?;
+            self.append(Part::MoreFollows, frame)?;
             rest = after;
         }
-        self.journal.append(Part::Last, rest)
+        self.append(Part::Last, rest)
     }
 }

@@ -14,6 +14,9 @@ pub enum CallError {
     /// The shard's queue is full; nothing was done.
     #[error("too much is waiting for this instrument")]
     Overloaded,
+    /// The journal has no room for more, and is asking for it; nothing was done.
+    #[error("the journal has no room for more")]
+    JournalUnavailable,
     /// The shard is being rebuilt, or went away before it answered. The command may or may not
     /// have been carried out: asking again with the same idempotency key is safe.
     #[error("the instrument's shard is restarting")]

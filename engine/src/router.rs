@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use foldhash::fast::RandomState;
 use parking_lot::RwLock;
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, watch};
 
 use crate::command::Command;
 use crate::directory::{Claim, Directory};
 use crate::id::{InstrumentId, OrderId, Symbol};
 use crate::instrument::Instrument;
 use crate::market_data::MarketData;
+use crate::partition::Room;
 use crate::responder::{CallError, Outcome, Responder};
 
 /// A command on its way to its shard.
@@ -39,15 +40,22 @@ pub struct InstrumentHandle {
     queue: mpsc::Sender<Queued>,
     market_data: RwLock<MarketData>,
     restarting: AtomicU8,
+    /// Its partition's.
+    room: watch::Receiver<Room>,
 }
 
 impl InstrumentHandle {
-    pub(crate) fn new(market_data: MarketData, queue: mpsc::Sender<Queued>) -> Self {
+    pub(crate) fn new(
+        market_data: MarketData,
+        queue: mpsc::Sender<Queued>,
+        room: watch::Receiver<Room>,
+    ) -> Self {
         Self {
             instrument: Arc::clone(market_data.instrument()),
             queue,
             market_data: RwLock::new(market_data),
             restarting: AtomicU8::new(0),
+            room,
         }
     }
 
@@ -72,6 +80,13 @@ impl InstrumentHandle {
         } else {
             ShardStatus::Restarting
         }
+    }
+
+    /// Whether its journal has room for what comes next. Without it, no command gets to the
+    /// shard.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        *self.room.borrow() == Room::Secured
     }
 
     /// Commands waiting for the shard.
@@ -193,7 +208,8 @@ impl Router {
     /// Sends a command and waits for what became of it.
     ///
     /// # Errors
-    /// When the shard refuses it, has no room for it, or is restarting.
+    /// When the shard refuses it, has no room for it, or is restarting, or its journal has no
+    /// room.
     pub async fn call(&self, to: &InstrumentHandle, command: Command) -> Outcome {
         let (responder, outcome) = Responder::single();
         self.submit(to, command, responder)?;
@@ -204,8 +220,8 @@ impl Router {
     /// decided in the order in which they were submitted.
     ///
     /// # Errors
-    /// When the shard's queue is full or the shard is restarting; then the responder has said
-    /// nothing and never will.
+    /// When the shard's queue is full, the shard is restarting or its journal has no room; then
+    /// the responder has said nothing and never will.
     pub fn submit(
         &self,
         to: &InstrumentHandle,
@@ -215,6 +231,10 @@ impl Router {
         if to.status() == ShardStatus::Restarting {
             responder.forget();
             return Err(CallError::ShardRestarting);
+        }
+        if !to.has_room() {
+            responder.forget();
+            return Err(CallError::JournalUnavailable);
         }
         let queued = self.queued(to, command, responder);
         to.queue.try_send(queued).map_err(|error| {
@@ -227,9 +247,15 @@ impl Router {
         })
     }
 
-    /// Sends a command whose outcome goes to `responder`, once there is room in the shard's
-    /// queue: for the feed, which must lose nothing and can wait.
+    /// Sends a command whose outcome goes to `responder`, once there is room in the journal and
+    /// in the shard's queue: for the feed, which must lose nothing and can wait.
     pub async fn deliver(&self, to: &InstrumentHandle, command: Command, responder: Responder) {
+        // Where the journal's writer is gone, the shard's queue is about to be.
+        let _ = to
+            .room
+            .clone()
+            .wait_for(|room| *room == Room::Secured)
+            .await;
         let queued = self.queued(to, command, responder);
         // A closed queue drops the command, and with it the responder, which says so.
         let _ = to.queue.send(queued).await;

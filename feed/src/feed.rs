@@ -162,9 +162,11 @@ async fn withdraw<S: Sink>(instruments: &[Arc<Instrument>], sink: &S) -> Result<
             let receipt = sink.deliver(instrument.id, Command::WithdrawMirror).await;
             match receipt.await.unwrap_or(Err(CallError::ShardRestarting)) {
                 Ok(_) => break,
-                Err(CallError::Overloaded | CallError::ShardRestarting)
-                    if attempts < WITHDRAW_ATTEMPTS =>
-                {
+                Err(
+                    CallError::Overloaded
+                    | CallError::JournalUnavailable
+                    | CallError::ShardRestarting,
+                ) if attempts < WITHDRAW_ATTEMPTS => {
                     tokio::time::sleep(retry.next_wait()).await;
                 }
                 Err(error) => return Err(StartError::NotWithdrawn(error)),

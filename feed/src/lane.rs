@@ -236,7 +236,9 @@ impl<S: Sink> Runner<S> {
         let mirrors = matches!(command, Command::Mirror(_) | Command::WithdrawMirror);
         match outcome {
             Ok(answer) => self.take_answer(&command, &answer),
-            Err(CallError::Overloaded | CallError::ShardRestarting) => {
+            Err(
+                CallError::Overloaded | CallError::JournalUnavailable | CallError::ShardRestarting,
+            ) => {
                 if mirrors {
                     self.parts.market.restate_next();
                 }

@@ -30,17 +30,17 @@ type CancelAllBody = JsonRequest<CancelAllRequest<'static>>;
 failures! {
     PlaceFailures: MalformedJson, InvalidParameter, IdempotencyKeyConflict, PayloadTooLarge,
         UnsupportedMediaType, DuplicateOrderId, InvalidOrder, UnknownInstrument,
-        IdempotencyKeyReused, Overloaded, ShardRestarting, DatabaseUnavailable;
+        IdempotencyKeyReused, Overloaded, ShardRestarting, JournalUnavailable, DatabaseUnavailable;
     BatchFailures: MalformedJson, InvalidParameter, PayloadTooLarge, UnsupportedMediaType,
         InvalidOrder;
     ReadFailures: InvalidParameter, OrderNotFound, InstrumentNotFound, OrderIdAmbiguous,
         Overloaded, DatabaseUnavailable;
     CancelFailures: InvalidParameter, OrderNotFound, InstrumentNotFound, OrderIdAmbiguous,
-        OrderNotOpen, Overloaded, ShardRestarting, DatabaseUnavailable;
+        OrderNotOpen, Overloaded, ShardRestarting, JournalUnavailable, DatabaseUnavailable;
     AmendFailures: MalformedJson, InvalidParameter, OrderNotFound, InstrumentNotFound,
         PayloadTooLarge, UnsupportedMediaType, OrderIdAmbiguous, OrderNotOpen, InstrumentHalted,
         PriceOutsideBand, PostOnlyWouldCross, InvalidOrder, Overloaded, ShardRestarting,
-        DatabaseUnavailable;
+        JournalUnavailable, DatabaseUnavailable;
     CancelAllFailures: MalformedJson, PayloadTooLarge, UnsupportedMediaType, InvalidOrder,
         UnknownInstrument;
 }

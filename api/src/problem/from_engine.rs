@@ -16,6 +16,7 @@ impl Problem {
         let problem = match error {
             CallError::Refused(refusal) => Self::refused(refusal, instrument),
             CallError::Overloaded => Self::new(Code::Overloaded, detail),
+            CallError::JournalUnavailable => Self::new(Code::JournalUnavailable, detail),
             CallError::ShardRestarting => Self::new(Code::ShardRestarting, detail),
         };
         problem.on(Some(instrument))

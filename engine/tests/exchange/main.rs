@@ -471,3 +471,42 @@ async fn a_mass_cancel_takes_a_thousand_at_a_time_until_none_is_left() {
     assert_eq!(cancelled, [1_000, 1_000, 500]);
     exchange.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_room_in_the_journal_nothing_is_let_in_until_there_is_some() {
+    let journal = MemoryJournal::default();
+    let (exchange, seen) = start(&journal, 100);
+    let btc = handle(&exchange, "BTC-USD");
+    let router = exchange.router();
+    router
+        .call(&btc, place("a", Side::Buy, 100, 5))
+        .await
+        .unwrap();
+    journal.fill(true);
+    let (responder, let_in_before) = Responder::single();
+    router
+        .submit(&btc, place("b", Side::Buy, 100, 5), responder)
+        .unwrap();
+    until(|| !btc.has_room()).await;
+    for command in [place("c", Side::Buy, 100, 5), cancel("a")] {
+        let refused = router.call(&btc, command).await;
+        assert_eq!(refused, Err(CallError::JournalUnavailable));
+    }
+    assert_eq!(btc.queue_length(), 0, "no shard saw them");
+    let (responder, delivered) = Responder::single();
+    let delivering = tokio::spawn({
+        let (router, btc) = (Arc::clone(router), Arc::clone(&btc));
+        async move { router.deliver(&btc, cancel("a"), responder).await }
+    });
+    journal.fill(false);
+    assert!(matches!(
+        let_in_before.await.unwrap(),
+        Ok(Answer::Placed(_))
+    ));
+    delivering.await.unwrap();
+    assert!(matches!(delivered.await.unwrap(), Ok(Answer::Cancelled(_))));
+    let placed = router.call(&btc, place("c", Side::Buy, 100, 5)).await;
+    assert!(matches!(placed, Ok(Answer::Placed(_))));
+    exchange.stop().await;
+    assert_eq!(*seen.fatal.lock().unwrap(), [""; 0]);
+}

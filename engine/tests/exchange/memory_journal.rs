@@ -25,6 +25,7 @@ struct State {
     begun: usize,
     held: bool,
     failing: bool,
+    full: bool,
 }
 
 impl MemoryJournal {
@@ -47,6 +48,11 @@ impl MemoryJournal {
     pub(crate) fn go_on(&self) {
         self.state().held = false;
         self.0.changed.notify_all();
+    }
+
+    /// Lets there be no room, or some.
+    pub(crate) fn fill(&self, full: bool) {
+        self.state().full = full;
     }
 
     pub(crate) fn fail(&self) {
@@ -78,6 +84,9 @@ impl Journal for MemoryJournal {
         self.state().begun += 1;
         self.0.changed.notify_all();
         let mut state = self.wait_until(|state| !state.held);
+        if state.full {
+            return Err(no_room());
+        }
         if state.failing {
             return Err(JournalError::Io {
                 doing: "flushing",
@@ -92,6 +101,13 @@ impl Journal for MemoryJournal {
             payload: payload.to_vec(),
         });
         Ok(position)
+    }
+
+    fn secure_room(&mut self) -> Result<(), JournalError> {
+        if self.state().full {
+            return Err(no_room());
+        }
+        Ok(())
     }
 
     fn source(&self) -> Arc<dyn JournalSource> {
@@ -131,5 +147,12 @@ struct Reader(VecDeque<ReadFrame>);
 impl JournalReader for Reader {
     fn read(&mut self) -> Result<Option<ReadFrame>, JournalError> {
         Ok(self.0.pop_front())
+    }
+}
+
+fn no_room() -> JournalError {
+    JournalError::NoRoom {
+        place: "memory".to_owned(),
+        source: std::io::ErrorKind::StorageFull.into(),
     }
 }

@@ -30,6 +30,10 @@ impl Journal for Frames {
         Ok(position)
     }
 
+    fn secure_room(&mut self) -> Result<(), JournalError> {
+        Ok(())
+    }
+
     fn source(&self) -> Arc<dyn JournalSource> {
         Arc::new(self.clone())
     }

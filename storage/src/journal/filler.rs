@@ -47,12 +47,19 @@ pub(super) struct Filler {
     /// Names of one process's spares never meet.
     made: u64,
     next: Option<Next>,
+    /// Why the last spare could not be made; none once one was.
+    shortage: Option<Shortage>,
     is_cancelled: Arc<AtomicBool>,
+}
+
+/// A lack of room, to be told again until there is some.
+struct Shortage {
+    place: String,
+    kind: io::ErrorKind,
 }
 
 enum Next {
     OnTheWay(JoinHandle<Result<Spare, JournalError>>),
-    #[cfg(test)]
     There(Result<Spare, JournalError>),
 }
 
@@ -81,6 +88,7 @@ impl Filler {
             filling,
             made: 0,
             next: None,
+            shortage: None,
             is_cancelled: Arc::default(),
         })
     }
@@ -111,6 +119,33 @@ impl Filler {
         }
     }
 
+    /// Whether the next spare is there, or on its way without having failed before. One that
+    /// could not be made for lack of room is begun again.
+    pub(super) fn check(&mut self) -> Result<(), JournalError> {
+        match self.next.take().map(Next::look) {
+            Some(Next::There(Err(JournalError::NoRoom { place, source }))) => {
+                self.shortage = Some(Shortage {
+                    place,
+                    kind: source.kind(),
+                });
+                self.begin();
+            }
+            Some(Next::There(Ok(spare))) => {
+                self.shortage = None;
+                self.next = Some(Next::There(Ok(spare)));
+            }
+            // Any other failure is for whoever takes the spare.
+            other => self.next = other,
+        }
+        match &self.shortage {
+            None => Ok(()),
+            Some(shortage) => Err(JournalError::NoRoom {
+                place: shortage.place.clone(),
+                source: shortage.kind.into(),
+            }),
+        }
+    }
+
     fn maker(&mut self) -> impl FnOnce() -> Result<Spare, JournalError> + Send + 'static {
         let files = Arc::clone(&self.files);
         let path = self.directory.join(format!("spare-{}.tmp", self.made));
@@ -137,8 +172,15 @@ impl Next {
                 let source = io::Error::other("the thread that fills segments has panicked");
                 Err(failed("filling", Path::new("a spare segment"), source))
             }),
-            #[cfg(test)]
             Self::There(result) => result,
+        }
+    }
+
+    /// The same, with what has come of it if that is known by now.
+    fn look(self) -> Self {
+        match self {
+            Self::OnTheWay(thread) if !thread.is_finished() => Self::OnTheWay(thread),
+            ended @ (Self::OnTheWay(_) | Self::There(_)) => Self::There(ended.wait()),
         }
     }
 }

@@ -276,6 +276,35 @@ fn without_room_for_a_segment_nothing_is_written_and_room_helps() {
 }
 
 #[test]
+fn missing_room_is_told_while_a_whole_segment_is_left_and_until_there_is_room() {
+    let machine = Machine::default();
+    let (mut journal, _) = open(&machine).unwrap();
+    journal.secure_room().unwrap();
+    machine.limit_room(Some(machine.bytes_used() + SEGMENT_BYTES / 2));
+    let mut ledger = Ledger::default();
+    let error = loop {
+        ledger.append(&mut journal, Part::Last).unwrap();
+        if let Err(error) = journal.secure_room() {
+            break error;
+        }
+    };
+    assert!(matches!(error, JournalError::NoRoom { .. }), "{error}");
+    let left = journal.last.bytes - journal.last.end;
+    assert!(left > SEGMENT_BYTES / 2, "{left} bytes are left");
+    ledger.append(&mut journal, Part::Last).unwrap();
+    journal.secure_room().unwrap_err();
+    machine.limit_room(None);
+    // One look begins to make the room, the next finds it.
+    journal.secure_room().unwrap_err();
+    journal.secure_room().unwrap();
+    for _ in 0..20 {
+        ledger.append(&mut journal, Part::Last).unwrap();
+        journal.secure_room().unwrap();
+    }
+    ledger.judge(&journal).unwrap();
+}
+
+#[test]
 fn room_that_was_short_while_a_segment_was_made_ahead_is_asked_for_again() {
     let machine = Machine::default();
     machine.limit_room(Some(SEGMENT_BYTES));
