@@ -25,6 +25,7 @@ mod script;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -65,7 +66,7 @@ async fn the_readme_tells_what_happens() {
     }
 }
 
-/// The program as a reader of the README has it: in a folder, with its data beside it.
+/// The program as a reader of the README has it: built, and in a folder with its data beside it.
 struct Exchange {
     folder: tempfile::TempDir,
     address: String,
@@ -76,8 +77,11 @@ impl Exchange {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         for shared in ["fixtures", "docs"] {
-            std::os::unix::fs::symlink(root().join(shared), folder.path().join(shared)).unwrap();
+            symlink(root().join(shared), folder.path().join(shared)).unwrap();
         }
+        let built = folder.path().join("target/release");
+        fs::create_dir_all(&built).unwrap();
+        symlink(env!("CARGO_BIN_EXE_shardbook"), built.join("shardbook")).unwrap();
         Self {
             folder,
             address: String::new(),
