@@ -13,10 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use poem::EndpointExt;
+use shardbook_engine::checkpoint::CheckpointError;
 use shardbook_engine::exchange::{Exchange, ExchangeLimits, Setup, StartError};
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::journal::JournalError;
 use shardbook_engine::partition::OnFatal;
+use shardbook_engine::recovery::RecoveryReport;
 use shardbook_engine::router::Router;
 use shardbook_engine::time::SystemClock;
 use shardbook_feed::feed::{Feed, StartError as FeedError};
@@ -58,6 +60,9 @@ pub enum AppError {
     /// The data directory or a journal in it.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The checkpoints.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
     /// The control log, or an instrument that contradicts it.
     #[error(transparent)]
     ControlLog(#[from] ControlLogError),
@@ -131,6 +136,7 @@ impl App {
             exchange,
             instruments,
             journals,
+            checkpoints,
         } = open::open(&settings).await?;
         let traded: Vec<Arc<Instrument>> = instruments
             .iter()
@@ -142,11 +148,13 @@ impl App {
         let publisher = Arc::new(publisher);
         let setup = Setup {
             journals,
+            checkpoints,
             instruments,
             limits: ExchangeLimits {
                 queue_length: settings.queue_length,
                 shard: settings.shard,
                 market_data: settings.market_data,
+                checkpoint_records: settings.checkpoint_records,
             },
             clock: Arc::new(SystemClock),
             publisher: publisher.clone(),
@@ -157,6 +165,7 @@ impl App {
         publisher.go_live();
         let url = database::url(settings.database.as_ref(), &data_dir);
         let projection = Projection::start(&url, settings.on_refused, exchange, &engine).await?;
+        engine.trim_behind(Arc::new(projection.handle()));
         let sink = RouterSink::new(Arc::clone(engine.router()));
         let feed = Feed::start(settings.feed, traded, sink).await?;
         let (stop, stopped) = watch::channel(false);
@@ -194,6 +203,12 @@ impl App {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What bringing back each partition took.
+    #[must_use]
+    pub fn recovery(&self) -> &[RecoveryReport] {
+        self.exchange.recovery()
     }
 
     /// Takes no more requests, finishes those under way, and ends once everything accepted is

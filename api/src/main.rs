@@ -143,7 +143,9 @@ fn exit_code(error: &AppError) -> u8 {
             RecoveryError::Read(ReadError::Record { .. })
             | RecoveryError::UnknownInstrument { .. }
             | RecoveryError::BeginningMissing { .. }
+            | RecoveryError::AheadOfJournal { .. }
             | RecoveryError::OutOfStep { .. } => DAMAGED_JOURNAL,
+            RecoveryError::Checkpoint(_) => FAILED,
         },
         AppError::TooFewPartitions { .. }
         | AppError::Exchange(StartError::NoSuchPartition { .. })
@@ -151,6 +153,7 @@ fn exit_code(error: &AppError) -> u8 {
         | AppError::Feed(_)
         | AppError::Listen { .. } => WRONG_SETTING,
         AppError::Exchange(StartError::Thread(_))
+        | AppError::Checkpoint(_)
         | AppError::Database(_)
         | AppError::Metrics(_)
         | AppError::Machine { .. } => FAILED,

@@ -35,6 +35,15 @@ const PARTITIONS_MAX: u32 = 64;
 /// Most levels a side that Binance sends a snapshot of.
 const LIQUIDITY_LEVELS_MAX: usize = 5_000;
 
+/// Some second of replaying.
+const CHECKPOINT_RECORDS_DEFAULT: u64 = 1_000_000;
+
+/// Fewer, and checkpoints would be all that a busy exchange does.
+const CHECKPOINT_RECORDS_MIN: u64 = 1_000;
+
+/// A quarter of an hour of replaying.
+const CHECKPOINT_RECORDS_MAX: u64 = 1_000_000_000;
+
 /// Bounds of the settings that are numbers of things in memory.
 const COUNT_MAX: usize = 100_000_000;
 
@@ -61,6 +70,10 @@ pub struct Settings {
     pub partitions: u32,
     /// The partitions' files.
     pub journal: JournalOptions,
+    /// Commands that a partition journals from one checkpoint to the next. A start replays about
+    /// so many at most, a second's worth by default; each checkpoint writes every instrument anew
+    /// that had any of them.
+    pub checkpoint_records: u64,
     /// Commands that may wait for one shard.
     pub queue_length: usize,
     /// A shard's windows.
@@ -124,6 +137,11 @@ impl Settings {
                     JournalOptions::SEGMENT_BYTES_MIN..=JournalOptions::SEGMENT_BYTES_MAX,
                 )?,
             },
+            checkpoint_records: given.number(
+                "checkpoint_records",
+                CHECKPOINT_RECORDS_DEFAULT,
+                CHECKPOINT_RECORDS_MIN..=CHECKPOINT_RECORDS_MAX,
+            )?,
             queue_length: given.number("queue_length", 4_096, 1..=1_000_000)?,
             shard: shard(given)?,
             market_data: MarketDataLimits {

@@ -1,20 +1,24 @@
 //! Puts the engine together: recovers every partition, then starts its writer and its shards.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use parking_lot::Mutex;
 use thiserror::Error;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::checkpoint::{CheckpointStore, Checkpoints, Projected};
+use crate::checkpointer::Checkpointer;
 use crate::directory::Directory;
+use crate::id::InstrumentId;
 use crate::instrument::Instrument;
 use crate::journal::{Journal, JournalSource, Position};
 use crate::market_data::MarketDataLimits;
 use crate::observer::Observer;
 use crate::partition::{OnFatal, Partition, PartitionId, Room};
 use crate::publisher::Publisher;
-use crate::recovery::{Recovered, RecoveryError, recover_partition};
+use crate::recovery::{Recovered, RecoveryError, RecoveryReport, recover_partition};
 use crate::router::{InstrumentHandle, Router};
 use crate::shard::ShardLimits;
 use crate::time::Clock;
@@ -29,12 +33,18 @@ pub struct ExchangeLimits {
     pub shard: ShardLimits,
     /// What reads answer from memory.
     pub market_data: MarketDataLimits,
+    /// A partition makes a checkpoint once it has journaled so many records since the last: at
+    /// most about so many are replayed by a start.
+    pub checkpoint_records: u64,
 }
 
 /// What an exchange is made of.
 pub struct Setup {
     /// One journal for each partition, numbered as they stand.
     pub journals: Vec<Box<dyn Journal>>,
+    /// Where each partition's checkpoints are kept, in the same order. Without any, none are made
+    /// and a start replays everything.
+    pub checkpoints: Vec<Arc<dyn CheckpointStore>>,
     /// Every instrument ever seen, in the order of their numbers, with its partition.
     pub instruments: Vec<(Arc<Instrument>, PartitionId)>,
     /// Bounds.
@@ -76,6 +86,10 @@ pub struct Exchange {
     partitions: Vec<Partition<Batch>>,
     workers: JoinSet<()>,
     stop: watch::Sender<bool>,
+    /// They end when their partition's writer has, with a last checkpoint.
+    checkpointers: JoinSet<()>,
+    projected: Arc<OnceLock<Arc<dyn Projected>>>,
+    recovery: Vec<RecoveryReport>,
 }
 
 /// A partition's journal for those who read it behind the exchange.
@@ -90,56 +104,45 @@ pub struct PartitionLog {
 }
 
 impl Exchange {
-    /// Recovers everything and starts. Reads the journals from their beginning, so call it where
-    /// blocking is allowed, within a runtime.
+    /// Recovers everything and starts. Reads checkpoints and journals, so call it where blocking
+    /// is allowed, within a runtime.
     ///
     /// # Errors
     /// When a journal can't be read or the machine refuses.
-    pub fn start(setup: Setup) -> Result<Self, StartError> {
+    pub fn start(mut setup: Setup) -> Result<Self, StartError> {
         let directory = Arc::new(Directory::default());
-        let router = Router::new(Arc::clone(&directory));
-        let mut partitions = Vec::new();
-        let mut shards = HashMap::new();
         check_partitions(&setup)?;
-        for (number, journal) in (0_u32..).zip(setup.journals) {
-            let id = PartitionId::new(number);
-            let instruments = setup
-                .instruments
-                .iter()
-                .filter(|(_, partition)| *partition == id);
-            let recovered = recover_partition(
-                &*journal.source(),
-                instruments.map(|(instrument, _)| Arc::clone(instrument)),
-                &setup.limits,
-                &directory,
-                &*setup.publisher,
-            )?;
-            shards.extend(recovered);
-            let observer = Arc::clone(&setup.observer);
-            partitions.push(Partition::start(
-                id,
-                journal,
-                observer,
-                Arc::clone(&setup.on_fatal),
-            )?);
-        }
         let (stop, _) = watch::channel(false);
         let mut exchange = Self {
-            router: Arc::new(router),
-            partitions,
+            router: Arc::new(Router::new(Arc::clone(&directory))),
+            partitions: Vec::new(),
             workers: JoinSet::new(),
             stop,
+            checkpointers: JoinSet::new(),
+            projected: Arc::default(),
+            recovery: Vec::new(),
         };
-        for (instrument, partition) in &setup.instruments {
-            let Some(recovered) = shards.remove(&instrument.id) else {
-                continue;
-            };
-            let Some(partition) = exchange.partition(*partition) else {
+        let mut shards = HashMap::new();
+        let one_at_a_time = Arc::new(Semaphore::new(1));
+        let journals = std::mem::take(&mut setup.journals);
+        let mut checkpoints = Vec::new();
+        for (number, journal) in (0_u32..).zip(journals) {
+            let id = PartitionId::new(number);
+            let (recovered, shared) =
+                exchange.start_partition(id, journal, &setup, &directory, &one_at_a_time)?;
+            shards.extend(recovered);
+            checkpoints.push(shared);
+        }
+        for (instrument, id) in &setup.instruments {
+            let number = usize::try_from(id.get()).unwrap_or(usize::MAX);
+            let found = (shards.remove(&instrument.id), exchange.partition(*id));
+            let (Some(recovered), Some(partition)) = found else {
                 continue;
             };
             let surroundings = Surroundings {
                 partition: partition.sender.clone(),
                 source: Arc::clone(&partition.source),
+                checkpoints: checkpoints.get(number).cloned().flatten(),
                 directory: Arc::clone(&directory),
                 publisher: Arc::clone(&setup.publisher),
                 observer: Arc::clone(&setup.observer),
@@ -151,6 +154,73 @@ impl Exchange {
             exchange.start_shard(recovered, room, setup.limits.queue_length, surroundings);
         }
         Ok(exchange)
+    }
+
+    /// Recovers a partition and starts its writer and its checkpoints.
+    fn start_partition(
+        &mut self,
+        id: PartitionId,
+        journal: Box<dyn Journal>,
+        setup: &Setup,
+        directory: &Directory,
+        one_at_a_time: &Arc<Semaphore>,
+    ) -> Result<StartedPartition, StartError> {
+        let source = journal.source();
+        let instruments: Vec<Arc<Instrument>> = setup
+            .instruments
+            .iter()
+            .filter(|(_, partition)| *partition == id)
+            .map(|(instrument, _)| Arc::clone(instrument))
+            .collect();
+        let number = usize::try_from(id.get()).unwrap_or(usize::MAX);
+        let checkpoints = setup.checkpoints.get(number).map(|store| {
+            Arc::new(Checkpoints {
+                store: Arc::clone(store),
+                in_use: Mutex::new(()),
+            })
+        });
+        let (recovered, report) = recover_partition(
+            &*source,
+            checkpoints
+                .as_deref()
+                .map(|checkpoints| &*checkpoints.store),
+            &instruments,
+            &setup.limits,
+            directory,
+            &*setup.publisher,
+        )?;
+        tracing::info!(
+            partition = id.get(),
+            checkpoint = report.checkpoint.unwrap_or_default().get(),
+            records_replayed = report.records_replayed,
+            "recovered"
+        );
+        self.recovery.push(report);
+        let upkeep = checkpoints.as_ref().map(|checkpoints| {
+            let checkpointer = Checkpointer {
+                partition: id,
+                source: Arc::clone(&source),
+                checkpoints: Arc::clone(checkpoints),
+                instruments,
+                limits: setup.limits,
+                newest: report.checkpoint,
+                projected: Arc::clone(&self.projected),
+                needed_from: Arc::default(),
+            };
+            let (upkeep, laps) = checkpointer.upkeep(report.records_replayed);
+            let running = checkpointer.run(laps, Arc::clone(one_at_a_time));
+            self.checkpointers.spawn(running);
+            upkeep
+        });
+        let partition = Partition::start(
+            id,
+            journal,
+            upkeep,
+            Arc::clone(&setup.observer),
+            Arc::clone(&setup.on_fatal),
+        )?;
+        self.partitions.push(partition);
+        Ok((recovered, checkpoints))
     }
 
     fn partition(&self, id: PartitionId) -> Option<&Partition<Batch>> {
@@ -191,8 +261,21 @@ impl Exchange {
             .collect()
     }
 
+    /// What each partition's start came to.
+    #[must_use]
+    pub fn recovery(&self) -> &[RecoveryReport] {
+        &self.recovery
+    }
+
+    /// Lets the journals go of what checkpoints have made unnecessary, as far as the database has
+    /// taken it in; nothing goes before this is called. Only the first call counts.
+    pub fn trim_behind(&self, projected: Arc<dyn Projected>) {
+        // A second one knows nothing else.
+        let _ = self.projected.set(projected);
+    }
+
     /// Takes no more commands, decides those already waiting, and ends once all of it is durable
-    /// and answered.
+    /// and answered, and checkpoints hold it, so that the next start replays nothing.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         while let Some(ended) = self.workers.join_next().await {
@@ -207,8 +290,16 @@ impl Exchange {
         if let Err(error) = joined.await {
             tracing::error!(%error, "a journal's writer did not end well");
         }
+        while let Some(ended) = self.checkpointers.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a partition's last checkpoint was not made");
+            }
+        }
     }
 }
+
+/// A partition's instruments, and its checkpoints if it makes any.
+type StartedPartition = (HashMap<InstrumentId, Recovered>, Option<Arc<Checkpoints>>);
 
 fn check_partitions(setup: &Setup) -> Result<(), StartError> {
     for (instrument, partition) in &setup.instruments {

@@ -6,6 +6,8 @@
 pub mod admission;
 pub mod answer;
 pub mod book;
+pub mod checkpoint;
+mod checkpointer;
 pub mod command;
 pub mod control;
 pub mod directory;

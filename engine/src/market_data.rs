@@ -16,12 +16,14 @@ mod fold;
 mod mirror;
 mod orders;
 mod slab;
+mod state;
 mod trades;
 
 use std::sync::Arc;
 
 pub use self::change::{Applied, BookDelta, Change, ChangeId, ChangeKind};
 pub use self::depth::{Level, SideTotals};
+pub use self::state::{KeptOrder, MarketDataRestorer, Marks};
 pub use self::trades::{Reach, TradesPage};
 
 use self::depth::Depth;

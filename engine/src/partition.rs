@@ -7,6 +7,7 @@
 pub mod reader;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -92,6 +93,40 @@ impl<T> PartitionSender<T> {
 /// that nothing may be decided after it.
 pub type OnFatal = Arc<dyn Fn(&dyn std::error::Error) + Send + Sync>;
 
+/// What a writer does beside writing: it counts towards the next checkpoint, and lets the journal
+/// go of what is no longer needed.
+pub(crate) struct Upkeep {
+    /// Records since the newest checkpoint, or since the last lap.
+    pub(crate) records: u64,
+    /// Records from one lap to the next.
+    pub(crate) every: u64,
+    /// Grows with every lap: a checkpoint is due.
+    pub(crate) laps: watch::Sender<u64>,
+    /// The position below which nothing is needed, as far as is known.
+    pub(crate) needed_from: Arc<AtomicU64>,
+    /// The position that was trimmed below last.
+    pub(crate) trimmed_below: u64,
+}
+
+impl Upkeep {
+    fn count(&mut self, records: usize) {
+        self.records += u64::try_from(records).unwrap_or(u64::MAX);
+        if self.records >= self.every {
+            self.records = 0;
+            self.laps.send_modify(|laps| *laps += 1);
+        }
+    }
+
+    fn trim(&mut self, journal: &mut dyn Journal) -> Result<(), JournalError> {
+        let needed_from = self.needed_from.load(Ordering::Relaxed);
+        if needed_from > self.trimmed_below {
+            journal.trim_below(Position::new(needed_from))?;
+            self.trimmed_below = needed_from;
+        }
+        Ok(())
+    }
+}
+
 /// A running partition.
 pub(crate) struct Partition<T> {
     pub(crate) sender: PartitionSender<T>,
@@ -109,6 +144,7 @@ impl<T: Send + 'static> Partition<T> {
     pub(crate) fn start(
         id: PartitionId,
         journal: Box<dyn Journal>,
+        upkeep: Option<Upkeep>,
         observer: Arc<dyn Observer>,
         on_fatal: OnFatal,
     ) -> std::io::Result<Self> {
@@ -122,6 +158,7 @@ impl<T: Send + 'static> Partition<T> {
             head: head_sender,
             room: room_sender,
             timer: Handle::current(),
+            upkeep,
             observer,
             group: Vec::new(),
             payload: Vec::new(),
@@ -159,6 +196,7 @@ struct Writer<T> {
     room: watch::Sender<Room>,
     /// For waiting with a limit of time.
     timer: Handle,
+    upkeep: Option<Upkeep>,
     observer: Arc<dyn Observer>,
     /// What the flush under way carries. Outlives a failed one, so that nobody hears anything
     /// before the process ends.
@@ -189,6 +227,10 @@ impl<T> Writer<T> {
                 // A shard's channel has room for the one submission it has under way; only a
                 // shard that is gone does not take it back, and then nobody waits for it.
                 let _ = flushed.try_send(Durable::at(position, carried));
+            }
+            if let Some(upkeep) = &mut self.upkeep {
+                upkeep.count(records);
+                upkeep.trim(&mut *self.journal)?;
             }
         }
         Ok(())

@@ -1,17 +1,23 @@
-//! Rebuilds shards and market data from the journal: by what came of each command, without
-//! matching anything again.
+//! Rebuilds shards and market data from a checkpoint and the journal after it: by what came of
+//! each command, without matching anything again.
+//!
+//! The newest checkpoint that can be used wins. One that can't is passed over, which the log
+//! tells, for the one before it; where there is none, for the journal's beginning.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::checkpoint::{self, CheckpointError, CheckpointStore, Checkpoints, Manifest};
 use crate::directory::Directory;
 use crate::exchange::ExchangeLimits;
-use crate::id::{InstrumentId, Sequence};
+use crate::id::InstrumentId;
+use crate::id::Sequence;
 use crate::instrument::Instrument;
 use crate::journal::{Durable, JournalError, JournalSource, Position};
-use crate::market_data::{Applied, MarketData};
+use crate::market_data::{Applied, ChangeId, MarketData, MarketDataLimits};
 use crate::partition::reader::{ReadError, RecordReader};
 use crate::publisher::Publisher;
 use crate::record::Record;
@@ -39,6 +45,20 @@ pub enum RecoveryError {
         /// The oldest frame held.
         oldest: Position,
     },
+    /// Which checkpoints there are can't be found out, or the one at hand can't be used.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A checkpoint holds what the journal does not: frames that were acknowledged are gone, or
+    /// it is another journal.
+    #[error(
+        "the newest checkpoint is at position {checkpoint}, and the journal ends at {newest}: its end is missing; restore its last segments from a backup"
+    )]
+    AheadOfJournal {
+        /// The checkpoint's.
+        checkpoint: Position,
+        /// The newest frame held.
+        newest: Position,
+    },
     /// A record does not go on from the ones before it.
     #[error("the record at position {position} has sequence {next} after {last}")]
     OutOfStep {
@@ -57,77 +77,181 @@ impl From<JournalError> for RecoveryError {
     }
 }
 
+/// What a partition's start came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecoveryReport {
+    /// The checkpoint that it began with.
+    pub checkpoint: Option<Position>,
+    /// Records after it, which were replayed.
+    pub records_replayed: u64,
+}
+
 /// One instrument as the journal left it.
 pub(crate) struct Recovered {
     pub(crate) shard: Shard,
     pub(crate) market_data: MarketData,
 }
 
-struct Replaying {
-    shard: Replayer,
-    market_data: MarketData,
+impl Recovered {
+    /// An instrument that nothing has happened on.
+    pub(crate) fn new(instrument: &Arc<Instrument>, limits: &ExchangeLimits) -> Self {
+        Self {
+            shard: Shard::new(Arc::clone(instrument), limits.shard),
+            market_data: MarketData::new(Arc::clone(instrument), limits.market_data),
+        }
+    }
+
+    /// An instrument as a checkpoint holds it; new if it is not in it.
+    pub(crate) fn load(
+        store: &dyn CheckpointStore,
+        manifest: &Manifest,
+        instrument: &Arc<Instrument>,
+        limits: &ExchangeLimits,
+    ) -> Result<Self, CheckpointError> {
+        let Some(entry) = manifest.entry(instrument.id) else {
+            return Ok(Self::new(instrument, limits));
+        };
+        let bytes = store.load(entry)?;
+        let (shard, market_data) =
+            checkpoint::decode(&bytes, instrument, limits.shard, limits.market_data).map_err(
+                |source| CheckpointError::Content {
+                    instrument: instrument.id,
+                    source,
+                },
+            )?;
+        Ok(Self { shard, market_data })
+    }
+}
+
+/// Does something with the newest checkpoint that can be used, or with none.
+pub(crate) fn from_newest_good<T>(
+    source: &dyn JournalSource,
+    store: Option<&dyn CheckpointStore>,
+    mut begin: impl FnMut(Option<&Manifest>) -> Result<T, RecoveryError>,
+) -> Result<(Option<Manifest>, T), RecoveryError> {
+    let manifests = store.map_or_else(|| Ok(Vec::new()), CheckpointStore::manifests)?;
+    let newest = source.range().newest;
+    for manifest in manifests {
+        let position = manifest.position;
+        if position > newest {
+            let checkpoint = position;
+            return Err(RecoveryError::AheadOfJournal { checkpoint, newest });
+        }
+        match begin(Some(&manifest)) {
+            Ok(done) => return Ok((Some(manifest), done)),
+            Err(RecoveryError::Checkpoint(error)) => {
+                tracing::warn!(%position, %error, "a checkpoint is passed over for the one before");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((None, begin(None)?))
 }
 
 /// Rebuilds every instrument of a partition.
 pub(crate) fn recover_partition(
     source: &dyn JournalSource,
-    instruments: impl Iterator<Item = Arc<Instrument>>,
+    store: Option<&dyn CheckpointStore>,
+    instruments: &[Arc<Instrument>],
     limits: &ExchangeLimits,
     directory: &Directory,
     publisher: &dyn Publisher,
-) -> Result<HashMap<InstrumentId, Recovered>, RecoveryError> {
-    let mut replaying: HashMap<InstrumentId, Replaying> = instruments
-        .map(|instrument| {
-            let shard = Shard::new(Arc::clone(&instrument), limits.shard);
-            let market_data = MarketData::new(Arc::clone(&instrument), limits.market_data);
-            (
-                instrument.id,
-                Replaying {
-                    shard: Replayer::new(shard),
-                    market_data,
-                },
-            )
-        })
-        .collect();
-    let mut applied = Applied::default();
-    for_each_record(source, |record| {
-        let instrument = record.instrument;
-        let position = record.position();
-        let one = replaying
-            .get_mut(&instrument)
-            .ok_or(RecoveryError::UnknownInstrument {
-                instrument,
-                position,
-            })?;
-        replay(&mut one.shard, one.market_data.sequence(), &record)?;
-        one.market_data.apply(record.as_ref(), &mut applied);
-        directory.follow(instrument, &mut applied);
+) -> Result<(HashMap<InstrumentId, Recovered>, RecoveryReport), RecoveryError> {
+    let (manifest, mut recovered) = from_newest_good(source, store, |manifest| {
+        let loaded = instruments.iter().map(|instrument| {
+            let recovered = match (store, manifest) {
+                (Some(store), Some(manifest)) => {
+                    Recovered::load(store, manifest, instrument, limits)?
+                }
+                (Some(_) | None, _) => Recovered::new(instrument, limits),
+            };
+            Ok((instrument.id, recovered))
+        });
+        loaded.collect::<Result<HashMap<_, _>, RecoveryError>>()
+    })?;
+    for (instrument, recovered) in &recovered {
+        let newest = recovered.market_data.newest_change();
+        if newest != ChangeId::ZERO {
+            publisher.begin_after(*instrument, newest);
+        }
+        for id in recovered.market_data.order_ids() {
+            directory.hold(id, *instrument);
+        }
+    }
+    let mut report = RecoveryReport {
+        checkpoint: manifest.map(|manifest| manifest.position),
+        records_replayed: 0,
+    };
+    let mut replaying = HashMap::new();
+    let (after, until) = (report.checkpoint, source.range().newest);
+    for_each_record(source, after.unwrap_or_default(), until, |record| {
+        let one = at_hand(&mut replaying, &record, |instrument| {
+            Ok(recovered.remove(&instrument))
+        })?;
+        let applied = one.take(&record)?;
+        directory.follow(record.instrument, applied);
         let changes = std::mem::take(&mut applied.changes);
+        let instrument = record.instrument;
         publisher.publish(instrument, record.map(|_| changes));
+        report.records_replayed += 1;
         Ok(())
     })?;
-    let recovered = replaying.into_iter().map(|(instrument, one)| {
-        let Replaying { shard, market_data } = one;
-        (
-            instrument,
-            Recovered {
-                shard: shard.finish(),
-                market_data,
-            },
-        )
-    });
-    Ok(recovered.collect())
+    recovered.extend(
+        replaying
+            .into_iter()
+            .map(|(instrument, one)| (instrument, one.finish())),
+    );
+    Ok((recovered, report))
+}
+
+/// Folds the records after a checkpoint, or all, up to the one at `until` onto the instruments
+/// that have any. `begin` says how such an instrument stands at the checkpoint.
+pub(crate) fn fold(
+    source: &dyn JournalSource,
+    after: Option<&Manifest>,
+    until: Position,
+    mut begin: impl FnMut(InstrumentId) -> Result<Option<Recovered>, RecoveryError>,
+) -> Result<HashMap<InstrumentId, Replaying>, RecoveryError> {
+    let mut replaying = HashMap::new();
+    let after = after.map_or(Position::ZERO, |manifest| manifest.position);
+    for_each_record(source, after, until, |record| {
+        let one = at_hand(&mut replaying, &record, &mut begin)?;
+        one.take(&record)?.clear();
+        Ok(())
+    })?;
+    Ok(replaying)
 }
 
 /// Rebuilds one instrument's shard while the others go on.
 pub(crate) fn rebuild_shard(
     source: &dyn JournalSource,
+    checkpoints: Option<&Checkpoints>,
     instrument: &Arc<Instrument>,
     limits: ShardLimits,
 ) -> Result<Shard, RecoveryError> {
-    let mut replayer = Replayer::new(Shard::new(Arc::clone(instrument), limits));
-    let mut last = Sequence::ZERO;
-    for_each_record(source, |record| {
+    let _in_use = checkpoints.map(|checkpoints| checkpoints.in_use.lock());
+    let store = checkpoints.map(|checkpoints| &*checkpoints.store);
+    // What readers see did not panic and stays: theirs is read and forgotten.
+    let limits = ExchangeLimits {
+        queue_length: 0,
+        shard: limits,
+        market_data: MarketDataLimits {
+            closed_orders: 0,
+            trades: 0,
+        },
+        checkpoint_records: 0,
+    };
+    let (manifest, recovered) =
+        from_newest_good(source, store, |manifest| match (store, manifest) {
+            (Some(store), Some(manifest)) => {
+                Ok(Recovered::load(store, manifest, instrument, &limits)?)
+            }
+            (Some(_) | None, _) => Ok(Recovered::new(instrument, &limits)),
+        })?;
+    let mut last = recovered.shard.sequence();
+    let mut replayer = Replayer::new(recovered.shard);
+    let after = manifest.map_or(Position::ZERO, |manifest| manifest.position);
+    for_each_record(source, after, source.range().newest, |record| {
         if record.instrument == instrument.id {
             replay(&mut replayer, last, &record)?;
             last = record.sequence;
@@ -137,19 +261,79 @@ pub(crate) fn rebuild_shard(
     Ok(replayer.finish())
 }
 
+/// An instrument that records are being applied to.
+pub(crate) struct Replaying {
+    shard: Replayer,
+    market_data: MarketData,
+    /// Reused from record to record.
+    applied: Applied,
+}
+
+impl Replaying {
+    fn new(recovered: Recovered) -> Self {
+        Self {
+            shard: Replayer::new(recovered.shard),
+            market_data: recovered.market_data,
+            applied: Applied::default(),
+        }
+    }
+
+    fn take(&mut self, record: &Durable<Record>) -> Result<&mut Applied, RecoveryError> {
+        replay(&mut self.shard, self.market_data.sequence(), record)?;
+        self.market_data.apply(record.as_ref(), &mut self.applied);
+        Ok(&mut self.applied)
+    }
+
+    pub(crate) fn finish(self) -> Recovered {
+        Recovered {
+            shard: self.shard.finish(),
+            market_data: self.market_data,
+        }
+    }
+}
+
+/// The record's instrument, begun with its first record.
+fn at_hand<'a>(
+    replaying: &'a mut HashMap<InstrumentId, Replaying>,
+    record: &Durable<Record>,
+    begin: impl FnOnce(InstrumentId) -> Result<Option<Recovered>, RecoveryError>,
+) -> Result<&'a mut Replaying, RecoveryError> {
+    let instrument = record.instrument;
+    match replaying.entry(instrument) {
+        Entry::Occupied(occupied) => Ok(occupied.into_mut()),
+        Entry::Vacant(vacant) => {
+            let position = record.position();
+            let begun = begin(instrument)?.ok_or(RecoveryError::UnknownInstrument {
+                instrument,
+                position,
+            })?;
+            Ok(vacant.insert(Replaying::new(begun)))
+        }
+    }
+}
+
+/// Reads the records behind the frame at `after`, up to those that end at `until` at least.
 fn for_each_record(
     source: &dyn JournalSource,
+    after: Position,
+    until: Position,
     mut take: impl FnMut(Durable<Record>) -> Result<(), RecoveryError>,
 ) -> Result<(), RecoveryError> {
     let oldest = source.range().oldest;
-    if oldest != Position::ZERO.next() {
+    if after == Position::ZERO && oldest != Position::ZERO.next() {
         return Err(RecoveryError::BeginningMissing { oldest });
     }
-    let mut reader = RecordReader::from(source, oldest)?;
+    if after >= until {
+        return Ok(());
+    }
+    let mut reader = RecordReader::from(source, after.next())?;
     while let Some(records) = reader.read()? {
         let position = records.position();
         for record in records.into_inner() {
             take(Durable::at(position, record))?;
+        }
+        if position >= until {
+            break;
         }
     }
     Ok(())

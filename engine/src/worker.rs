@@ -11,6 +11,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use crate::answer::Answer;
+use crate::checkpoint::Checkpoints;
 use crate::command::Stamped;
 use crate::directory::{Claim, Directory};
 use crate::event::Event;
@@ -64,6 +65,7 @@ enum Verdict {
 pub(crate) struct Surroundings {
     pub(crate) partition: PartitionSender<Batch>,
     pub(crate) source: Arc<dyn JournalSource>,
+    pub(crate) checkpoints: Option<Arc<Checkpoints>>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) publisher: Arc<dyn Publisher>,
     pub(crate) observer: Arc<dyn Observer>,
@@ -278,7 +280,7 @@ impl Worker {
         }
     }
 
-    /// Rebuilds the core from the journal after a panic, while other shards go on. First the
+    /// Rebuilds the core from checkpoint and journal after a panic, while other shards go on. First the
     /// journal settles: what became durable is answered as ever; what was decided behind it is
     /// forgotten, and its callers hear that the shard is restarting.
     async fn restart(&mut self) {
@@ -290,8 +292,10 @@ impl Worker {
         let source = Arc::clone(&self.surroundings.source);
         let instrument = Arc::clone(self.handle.instrument());
         let limits = self.surroundings.limits;
-        let rebuilding =
-            tokio::task::spawn_blocking(move || rebuild_shard(&*source, &instrument, limits));
+        let checkpoints = self.surroundings.checkpoints.clone();
+        let rebuilding = tokio::task::spawn_blocking(move || {
+            rebuild_shard(&*source, checkpoints.as_deref(), &instrument, limits)
+        });
         match rebuilding.await {
             Ok(Ok(shard)) => self.shard = shard,
             Ok(Err(error)) => (self.surroundings.on_fatal)(&error),

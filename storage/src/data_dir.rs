@@ -4,6 +4,7 @@
 //! <root>/lock            held while a process uses the directory; its content means nothing
 //! <root>/control/        the control log
 //! <root>/partition-<n>/  a partition's journal
+//! <root>/checkpoints-<n>/  what a start begins with, so that it need not replay all of that
 //! <root>/shardbook.db    the default database
 //! ```
 
@@ -96,6 +97,12 @@ impl DataDir {
     #[must_use]
     pub fn partition(&self, partition: PartitionId) -> PathBuf {
         self.root.join(format!("partition-{}", partition.get()))
+    }
+
+    /// Where the checkpoints of the partition with this number stand.
+    #[must_use]
+    pub fn checkpoints(&self, partition: PartitionId) -> PathBuf {
+        self.root.join(format!("checkpoints-{}", partition.get()))
     }
 
     /// Where the control log stands.

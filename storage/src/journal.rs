@@ -16,7 +16,7 @@
 //! sector that it did not mean to change as they were.
 
 mod cursor;
-mod file_system;
+pub(crate) mod file_system;
 mod filler;
 mod frame;
 mod read_only;
@@ -24,7 +24,7 @@ mod reader;
 mod recovery;
 mod segment;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use shardbook_engine::checkpoint::{CheckpointError, CheckpointStore};
 use shardbook_engine::instrument::{Instrument, InstrumentSpecification};
 use shardbook_engine::journal::{Journal, JournalError};
 use shardbook_engine::partition::PartitionId;
 use shardbook_engine::time::{Clock, SystemClock, Timestamp};
+use shardbook_storage::checkpoint::FileCheckpoints;
 use shardbook_storage::control_log::{ControlLog, Listing};
 use shardbook_storage::data_dir::DataDir;
 use shardbook_storage::journal::{FileJournal, JournalOptions};
@@ -27,6 +29,7 @@ pub(super) struct Opened {
     /// Those of the settings in their order, then those that they no longer name.
     pub(super) instruments: Vec<(Arc<Instrument>, PartitionId)>,
     pub(super) journals: Vec<Box<dyn Journal>>,
+    pub(super) checkpoints: Vec<Arc<dyn CheckpointStore>>,
 }
 
 pub(super) async fn open(settings: &Settings) -> Result<Opened, AppError> {
@@ -62,11 +65,20 @@ fn open_blocking(
     let journals = (0..partitions)
         .map(|number| journal(data_dir.partition(PartitionId::new(number)), options));
     let journals = journals.collect::<Result<_, _>>()?;
+    let exchange = control.exchange();
+    let checkpoints = (0..partitions).map(|number| {
+        let directory = data_dir.checkpoints(PartitionId::new(number));
+        let store: Arc<dyn CheckpointStore> =
+            Arc::new(FileCheckpoints::open(&directory, exchange)?);
+        Ok::<_, CheckpointError>(store)
+    });
+    let checkpoints = checkpoints.collect::<Result<_, _>>()?;
     Ok(Opened {
-        exchange: control.exchange(),
+        exchange,
         data_dir,
         instruments,
         journals,
+        checkpoints,
     })
 }
 

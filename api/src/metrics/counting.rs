@@ -10,7 +10,7 @@ use shardbook_engine::event::{Event, Maker};
 use shardbook_engine::id::{InstrumentId, OrderRef, Sequence};
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::journal::Durable;
-use shardbook_engine::market_data::{Change, ChangeKind};
+use shardbook_engine::market_data::{Change, ChangeId, ChangeKind};
 use shardbook_engine::observer::Observer;
 use shardbook_engine::publisher::Publisher;
 use shardbook_engine::record::Record;
@@ -113,6 +113,10 @@ impl<P> CountingPublisher<P> {
 }
 
 impl<P: Publisher> Publisher for CountingPublisher<P> {
+    fn begin_after(&self, instrument: InstrumentId, newest: ChangeId) {
+        self.next.begin_after(instrument, newest);
+    }
+
     fn publish(&self, instrument: InstrumentId, changes: Durable<Vec<Change>>) {
         if self.is_live.load(Ordering::Acquire)
             && let Some(known) = self.instruments.get(&instrument)

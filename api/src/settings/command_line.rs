@@ -139,6 +139,8 @@ serve_arguments! {
     partitions: "NUMBER", "SHARDBOOK_PARTITIONS";
     /// Bytes of one file of a journal; two or more are on disk at any time [default: 67108864]
     journal_segment_bytes: "BYTES", "SHARDBOOK_JOURNAL_SEGMENT_BYTES";
+    /// A checkpoint is made every so many journaled commands; a start replays those after it [default: 1000000]
+    checkpoint_records: "NUMBER", "SHARDBOOK_CHECKPOINT_RECORDS";
     /// Commands that may wait for one instrument; more are answered 503 at once [default: 4096]
     queue_length: "NUMBER", "SHARDBOOK_QUEUE_LENGTH";
     /// Closed orders that each instrument keeps in memory [default: 10000]

@@ -8,7 +8,7 @@ use parking_lot::RwLock;
 
 use shardbook_engine::id::InstrumentId;
 use shardbook_engine::journal::Durable;
-use shardbook_engine::market_data::Change;
+use shardbook_engine::market_data::{Change, ChangeId};
 use shardbook_engine::publisher::Publisher;
 
 use crate::stream::ring::Ring;
@@ -91,6 +91,10 @@ impl Drop for Subscriber {
 }
 
 impl Publisher for StreamHub {
+    fn begin_after(&self, instrument: InstrumentId, newest: ChangeId) {
+        self.ring(instrument).begin_after(newest);
+    }
+
     fn publish(&self, instrument: InstrumentId, changes: Durable<Vec<Change>>) {
         self.ring(instrument).extend(changes.into_inner());
     }

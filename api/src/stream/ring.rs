@@ -130,6 +130,15 @@ impl Ring {
         }
     }
 
+    /// Goes on behind changes that happened and that it never holds: who has seen the newest of
+    /// them has missed nothing.
+    pub(crate) fn begin_after(&self, newest: ChangeId) {
+        let mut state = self.state.write();
+        assert!(state.events.is_empty(), "a ring begins once");
+        state.floor = newest;
+        state.head = newest;
+    }
+
     /// Takes in new changes, which are durable; those that came before are ignored.
     pub(crate) fn extend(&self, changes: Vec<Change>) {
         let total = {
@@ -215,7 +224,7 @@ impl State {
         if change.id <= self.head {
             return;
         }
-        if self.counts == Counts::default() {
+        if self.head == ChangeId::ZERO {
             self.floor = before(change.id);
         }
         if self.events.len() >= self.kept_max

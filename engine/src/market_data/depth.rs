@@ -56,6 +56,11 @@ impl Depth {
     /// An order of `quantity` comes to rest.
     pub(super) fn join(&mut self, side: Side, price: Price, quantity: Quantity) {
         self.touch(side, price);
+        self.restore(side, price, quantity);
+    }
+
+    /// Puts back an order that rested before, which no delta tells of.
+    pub(super) fn restore(&mut self, side: Side, price: Price, quantity: Quantity) {
         let ladder = self.ladder_mut(side);
         ladder.orders += 1;
         ladder.volume += quantity;

@@ -119,6 +119,15 @@ impl MirrorOrders {
             .map(|(placed, row)| (*placed, row))
     }
 
+    /// Every order, oldest first.
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (OrderRef, &MirrorRow)> {
+        self.rows.iter().map(|(placed, row)| (*placed, row))
+    }
+
+    pub(super) const fn restore_newest_let_go(&mut self, newest: Sequence) {
+        self.newest_let_go = newest;
+    }
+
     /// The last change of the newest closed order that had traded.
     pub(super) const fn newest_let_go(&self) -> Sequence {
         self.newest_let_go

@@ -96,8 +96,7 @@ impl Orders {
     /// it is told otherwise, and hides an older one of the same id from [`Orders::find`].
     pub(super) fn insert(&mut self, new: &NewOrder, placed: Sequence, now: Timestamp) -> Slot {
         let client = self.client(&new.client);
-        let older = self.clients.get(client).newest;
-        let slot = self.rows.insert(OrderRow {
+        self.put(OrderRow {
             id: new.id.id().clone(),
             idempotency_key: new.idempotency_key.clone(),
             kind: new.kind,
@@ -109,11 +108,42 @@ impl Orders {
             fills: None,
             client,
             newer: None,
-            older,
+            older: None,
             state: OrderState::Resting,
             side: new.side,
             self_trade_prevention: new.self_trade_prevention,
-        });
+        })
+    }
+
+    /// Takes in an order that was held before; all of them come oldest placement first. Which of
+    /// them closed, and when, is told by [`Orders::close`].
+    pub(super) fn restore(&mut self, order: Order, fills: Option<Box<Fills>>) -> Slot {
+        let client = self.client(&order.client);
+        self.put(OrderRow {
+            id: order.id,
+            idempotency_key: order.idempotency_key,
+            kind: order.kind,
+            quantity: order.quantity,
+            placed: order.placed.sequence,
+            updated: order.updated,
+            created_at: order.created_at,
+            updated_at: order.updated_at,
+            fills,
+            client,
+            newer: None,
+            older: None,
+            state: order.state,
+            side: order.side,
+            self_trade_prevention: order.self_trade_prevention,
+        })
+    }
+
+    /// Puts a row in as its client's newest.
+    fn put(&mut self, mut row: OrderRow) -> Slot {
+        let (client, placed) = (row.client, row.placed);
+        let older = self.clients.get(client).newest;
+        row.older = older;
+        let slot = self.rows.insert(row);
         if let Some(older) = older {
             self.rows.get_mut(older).newer = Some(slot);
         }
@@ -248,6 +278,25 @@ impl Orders {
             .get(client)
             .and_then(|client| self.clients.get(*client).newest);
         iter::successors(newest, |slot| self.rows.get(*slot).older)
+    }
+
+    /// Every order, oldest placement first.
+    pub(super) fn oldest_first(&self) -> impl ExactSizeIterator<Item = Slot> {
+        self.by_placement.values().copied()
+    }
+
+    /// The closed orders, first closed first.
+    pub(super) fn closed(&self) -> impl ExactSizeIterator<Item = Slot> {
+        self.closed.iter().copied()
+    }
+
+    /// The ids that name an order here, in no order.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &OrderId> {
+        self.by_id.iter().map(|slot| &self.rows.get(*slot).id)
+    }
+
+    pub(super) const fn restore_newest_let_go(&mut self, newest: Sequence) {
+        self.newest_let_go = newest;
     }
 
     /// The last change of the newest closed order that memory has let go of.

@@ -57,6 +57,19 @@ impl RecentTrades {
         self.newest.as_ref()
     }
 
+    /// Those that memory holds, oldest first.
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Trade>> {
+        self.trades.iter()
+    }
+
+    /// Takes trades held before, oldest first; the last of them is the newest.
+    pub(super) fn restore(&mut self, trades: &[Arc<Trade>], newest: Option<Arc<Trade>>) {
+        self.newest = newest;
+        for trade in trades {
+            push_bounded(&mut self.trades, Arc::clone(trade), self.kept_max);
+        }
+    }
+
     /// At most `limit` trades numbered below `before`, newest first.
     pub(super) fn page(&self, before: Option<TradeNumber>, limit: usize) -> TradesPage {
         let below = self
@@ -106,6 +119,21 @@ impl Fills {
         self.notional += trade.price * trade.quantity;
         self.count += 1;
         push_bounded(&mut self.newest, Arc::clone(trade), TRADES_SHOWN_MAX);
+    }
+
+    /// What had traded before, with its newest trades, oldest first.
+    pub(super) fn restore(
+        quantity: Quantity,
+        notional: Notional,
+        count: u64,
+        newest: Vec<Arc<Trade>>,
+    ) -> Self {
+        Self {
+            quantity,
+            notional,
+            count,
+            newest: newest.into(),
+        }
     }
 
     /// The newest [`TRADES_SHOWN_MAX`], oldest first.

@@ -12,10 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use self::command::{Levels, WireCommand, WireLevel};
 use self::event::{Context, Events, WireEvent};
-use super::{Record, RecordError, RecordParts, wire};
+use super::wire::{self, above_zero, price, quantity, some_quantity, wire_enum};
+use super::{Record, RecordError, RecordParts};
 use crate::id::{InstrumentId, Sequence, TradeNumber};
-use crate::price::Price;
-use crate::quantity::Quantity;
 use crate::time::Timestamp;
 
 pub(super) const VERSION: u8 = 1;
@@ -80,46 +79,4 @@ impl WireRecord<'_, Vec<WireLevel>, Vec<WireEvent>> {
                 .collect::<Result<_, _>>()?,
         })
     }
-}
-
-/// Defines an enum without data that stands for one of the domain's, and both conversions.
-macro_rules! wire_enum {
-    ($wire:ident stands for $domain:ty { $($variant:ident),+ $(,)? }) => {
-        #[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
-        pub(super) enum $wire { $($variant),+ }
-
-        impl From<$domain> for $wire {
-            fn from(value: $domain) -> Self {
-                match value { $(<$domain>::$variant => Self::$variant),+ }
-            }
-        }
-
-        impl From<$wire> for $domain {
-            fn from(value: $wire) -> Self {
-                match value { $($wire::$variant => Self::$variant),+ }
-            }
-        }
-    };
-}
-use wire_enum;
-
-fn above_zero(number: u64, field: &'static str) -> Result<u64, RecordError> {
-    if number == 0 {
-        return Err(RecordError::OutOfRange { field });
-    }
-    Ok(number)
-}
-
-fn price(ticks: u64) -> Result<Price, RecordError> {
-    Price::new(ticks).ok_or(RecordError::OutOfRange { field: "price" })
-}
-
-/// A quantity, zero included.
-fn quantity(lots: u64, field: &'static str) -> Result<Quantity, RecordError> {
-    Quantity::new(lots).ok_or(RecordError::OutOfRange { field })
-}
-
-/// A quantity above zero.
-fn some_quantity(lots: u64) -> Result<Quantity, RecordError> {
-    quantity(above_zero(lots, "quantity")?, "quantity")
 }

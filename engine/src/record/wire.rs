@@ -5,6 +5,8 @@ use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
 use super::RecordError;
+use crate::price::Price;
+use crate::quantity::Quantity;
 
 /// Bytes of the length before each value: `u32`, little-endian.
 const LENGTH_BYTES: usize = 4;
@@ -37,6 +39,19 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Record
     }
 }
 
+/// Appends `value` with nothing before it.
+#[expect(clippy::expect_used, reason = "memory takes all bytes")]
+pub(crate) fn append_bare<T: Serialize>(value: &T, bytes: &mut Vec<u8>) {
+    postcard::serialize_with_flavor(value, Append(bytes)).expect("wire values have a wire form");
+}
+
+/// Reads one value off the front of `bytes`.
+pub(crate) fn take<'a, T: Deserialize<'a>>(bytes: &mut &'a [u8]) -> Result<T, RecordError> {
+    let (value, rest) = postcard::take_from_bytes(bytes).map_err(RecordError::Malformed)?;
+    *bytes = rest;
+    Ok(value)
+}
+
 /// Checks a payload's version and reads each value in it with `decode`.
 pub(crate) fn decode_payload<T>(
     payload: &[u8],
@@ -61,6 +76,48 @@ pub(crate) fn decode_payload<T>(
         rest = after;
     }
     Ok(values)
+}
+
+/// Defines an enum without data that stands for one of the domain's, and both conversions.
+macro_rules! wire_enum {
+    ($wire:ident stands for $domain:ty { $($variant:ident),+ $(,)? }) => {
+        #[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
+        pub(crate) enum $wire { $($variant),+ }
+
+        impl From<$domain> for $wire {
+            fn from(value: $domain) -> Self {
+                match value { $(<$domain>::$variant => Self::$variant),+ }
+            }
+        }
+
+        impl From<$wire> for $domain {
+            fn from(value: $wire) -> Self {
+                match value { $($wire::$variant => Self::$variant),+ }
+            }
+        }
+    };
+}
+pub(crate) use wire_enum;
+
+pub(crate) fn above_zero(number: u64, field: &'static str) -> Result<u64, RecordError> {
+    if number == 0 {
+        return Err(RecordError::OutOfRange { field });
+    }
+    Ok(number)
+}
+
+pub(crate) fn price(ticks: u64) -> Result<Price, RecordError> {
+    Price::new(ticks).ok_or(RecordError::OutOfRange { field: "price" })
+}
+
+/// A quantity, zero included.
+pub(crate) fn quantity(lots: u64, field: &'static str) -> Result<Quantity, RecordError> {
+    Quantity::new(lots).ok_or(RecordError::OutOfRange { field })
+}
+
+/// A quantity above zero.
+pub(crate) fn some_quantity(lots: u64) -> Result<Quantity, RecordError> {
+    quantity(above_zero(lots, "quantity")?, "quantity")
 }
 
 /// Lets postcard write at the end of a buffer that is already in use.

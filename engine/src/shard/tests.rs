@@ -1,4 +1,5 @@
 mod determinism;
+mod kept;
 mod readers;
 mod stories;
 mod transcript;

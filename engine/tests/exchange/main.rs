@@ -20,7 +20,7 @@ use shardbook_engine::exchange::{Exchange, ExchangeLimits, Setup};
 use shardbook_engine::id::{ClientId, IdempotencyKey, InstrumentId, OrderId, Symbol};
 use shardbook_engine::instrument::{Increment, Instrument};
 use shardbook_engine::journal::{Durable, Journal, Part};
-use shardbook_engine::market_data::{Change, MarketDataLimits};
+use shardbook_engine::market_data::{Change, ChangeId, MarketDataLimits};
 use shardbook_engine::observer::NoObserver;
 use shardbook_engine::order::{
     CancelReason, ChosenId, NewOrder, OrderKind, OrderState, SelfTradePrevention, TimeInForce,
@@ -40,10 +40,15 @@ use tokio::sync::mpsc;
 #[derive(Default)]
 struct Seen {
     changes: Mutex<Vec<(InstrumentId, Change)>>,
+    begun: Mutex<Vec<(InstrumentId, ChangeId)>>,
     fatal: Mutex<Vec<String>>,
 }
 
 impl Publisher for Seen {
+    fn begin_after(&self, instrument: InstrumentId, newest: ChangeId) {
+        self.begun.lock().unwrap().push((instrument, newest));
+    }
+
     fn publish(&self, instrument: InstrumentId, changes: Durable<Vec<Change>>) {
         let changes = changes.into_inner().into_iter();
         self.changes
@@ -79,6 +84,7 @@ fn setup(journal: &MemoryJournal, queue_length: usize) -> (Setup, Arc<Seen>) {
     let instruments = ["BTC-USD", "ETH-USD", "SOL-USD"];
     let setup = Setup {
         journals,
+        checkpoints: Vec::new(),
         instruments: (0_u32..)
             .zip(instruments)
             .map(|(number, symbol)| (instrument(number, symbol), PartitionId::new(0)))
@@ -87,6 +93,7 @@ fn setup(journal: &MemoryJournal, queue_length: usize) -> (Setup, Arc<Seen>) {
             queue_length,
             shard: ShardLimits::default(),
             market_data: MarketDataLimits::default(),
+            checkpoint_records: 1_000,
         },
         clock: Arc::new(SystemClock),
         publisher: seen.clone(),

@@ -3,7 +3,7 @@
 
 mod crashes;
 mod damage;
-mod machine;
+pub(crate) mod machine;
 mod reading;
 
 use super::*;

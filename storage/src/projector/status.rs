@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use shardbook_engine::checkpoint::Projected;
 use shardbook_engine::id::{InstrumentId, Sequence};
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::journal::Position;
@@ -139,5 +140,16 @@ impl ProjectorHandle {
     pub async fn wait_until(&mut self, reached: impl FnMut(&ProjectorStatus) -> bool) {
         // An error says that the projector has ended, and nothing will change any more.
         let _ = self.status.wait_for(reached).await;
+    }
+}
+
+impl Projected for ProjectorHandle {
+    /// Unknown while the database is down: what it comes back with may be older.
+    fn committed(&self, partition: PartitionId) -> Option<Position> {
+        let status = self.status.borrow();
+        match status.database {
+            DatabaseState::Up => status.positions.get(&partition).copied(),
+            DatabaseState::Down { .. } => None,
+        }
     }
 }

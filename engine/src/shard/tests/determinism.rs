@@ -29,14 +29,14 @@ pub(super) const LIMITS: ShardLimits = ShardLimits {
     idempotency_age: Duration::from_micros(100),
 };
 
-fn new_shard() -> Shard {
+pub(super) fn new_shard() -> Shard {
     Shard::new(instrument(), LIMITS)
 }
 
 /// What a shard said to a command.
-type Answered = (Decision, Vec<Event>);
+pub(super) type Answered = (Decision, Vec<Event>);
 
-fn go(shard: &mut Shard, commands: &[Stamped]) -> Vec<Answered> {
+pub(super) fn go(shard: &mut Shard, commands: &[Stamped]) -> Vec<Answered> {
     let mut events = Vec::new();
     let answered = commands.iter().map(|stamped| {
         let before = (!stamped_once(stamped)).then(|| shard.export());
@@ -56,7 +56,7 @@ fn stamped_once(stamped: &Stamped) -> bool {
     !stamped.timestamp.microseconds().is_multiple_of(4)
 }
 
-fn records(commands: &[Stamped], answered: &[Answered]) -> Vec<Record> {
+pub(super) fn records(commands: &[Stamped], answered: &[Answered]) -> Vec<Record> {
     let pairs = commands.iter().zip(answered);
     let records = pairs.filter_map(|(stamped, (decision, events))| match decision {
         Decision::Recorded {

@@ -1,0 +1,256 @@
+//! Makes a partition's checkpoints behind the shards' backs.
+//!
+//! No shard is asked: the records since the last checkpoint are read back from the journal and
+//! folded onto it, as a start would. It costs the memory of those instruments that had any such
+//! records, once more while it runs, and one instrument's bytes; partitions take turns, so that
+//! this is one partition's at a time. Shards give way to it only as to any thread.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Semaphore, watch};
+
+use crate::checkpoint::{self, Checkpoints, Manifest, ManifestEntry, Projected};
+use crate::exchange::ExchangeLimits;
+use crate::id::InstrumentId;
+use crate::instrument::Instrument;
+use crate::journal::{JournalSource, Position};
+use crate::partition::{PartitionId, Upkeep};
+use crate::recovery::{Recovered, RecoveryError, Replaying, fold, from_newest_good};
+
+/// How often the database is asked how far it has come: what it takes in after a checkpoint lets
+/// segments go without waiting for the next.
+const TRIM_INTERVAL: Duration = Duration::from_secs(10);
+
+/// One partition's.
+pub(crate) struct Checkpointer {
+    pub(crate) partition: PartitionId,
+    pub(crate) source: Arc<dyn JournalSource>,
+    pub(crate) checkpoints: Arc<Checkpoints>,
+    pub(crate) instruments: Vec<Arc<Instrument>>,
+    pub(crate) limits: ExchangeLimits,
+    /// The newest checkpoint that can be used.
+    pub(crate) newest: Option<Position>,
+    pub(crate) projected: Arc<OnceLock<Arc<dyn Projected>>>,
+    /// Where the writer finds what it may trim below.
+    pub(crate) needed_from: Arc<AtomicU64>,
+}
+
+impl Checkpointer {
+    /// The writer's part in it. `records` stand in the journal after the newest checkpoint.
+    pub(crate) fn upkeep(&self, records: u64) -> (Upkeep, watch::Receiver<u64>) {
+        let every = self.limits.checkpoint_records.max(1);
+        let (laps, due) = watch::channel(records / every);
+        let upkeep = Upkeep {
+            records: records % every,
+            every,
+            laps,
+            needed_from: Arc::clone(&self.needed_from),
+            trimmed_below: 0,
+        };
+        (upkeep, due)
+    }
+
+    /// Makes a checkpoint whenever one is due, and a last one when the writer has ended.
+    pub(crate) async fn run(
+        mut self,
+        mut due: watch::Receiver<u64>,
+        one_at_a_time: Arc<Semaphore>,
+    ) {
+        let mut interval = tokio::time::interval(TRIM_INTERVAL);
+        if *due.borrow_and_update() > 0 {
+            due.mark_changed();
+        }
+        loop {
+            let has_ended = tokio::select! {
+                changed = due.changed() => changed.is_err(),
+                _ = interval.tick() => {
+                    self = self.blocking(Self::trim).await;
+                    continue;
+                }
+            };
+            let turn = one_at_a_time.acquire().await;
+            self = self.blocking(Self::make_and_tell).await;
+            drop(turn);
+            if has_ended {
+                return;
+            }
+        }
+    }
+
+    #[expect(clippy::panic, reason = "what panicked there goes on panicking here")]
+    async fn blocking(mut self, work: impl FnOnce(&mut Self) + Send + 'static) -> Self {
+        let done = tokio::task::spawn_blocking(move || {
+            work(&mut self);
+            self
+        });
+        match done.await {
+            Ok(this) => this,
+            Err(error) => panic!("a checkpoint: {error}"),
+        }
+    }
+
+    fn make_and_tell(&mut self) {
+        let started = Instant::now();
+        let partition = self.partition.get();
+        match self.make() {
+            Ok(Made::Nothing) => {}
+            Ok(Made::Checkpoint { changed }) => {
+                let position = self.newest.unwrap_or_default();
+                let elapsed = started.elapsed();
+                tracing::info!(partition, %position, changed, ?elapsed, "made a checkpoint");
+            }
+            // The journal holds everything; a start takes longer.
+            Err(error) => tracing::error!(partition, %error, "no checkpoint could be made"),
+        }
+        self.trim();
+    }
+
+    /// Folds what the journal holds after the newest checkpoint onto it, and makes that the
+    /// newest.
+    fn make(&mut self) -> Result<Made, RecoveryError> {
+        let position = self.source.range().newest;
+        if position == self.newest.unwrap_or_default() {
+            return Ok(Made::Nothing);
+        }
+        let store = Arc::clone(&self.checkpoints.store);
+        let (base, replaying) = from_newest_good(&*self.source, Some(&*store), |base| {
+            fold(&*self.source, base, position, |instrument| {
+                self.load(base, instrument)
+            })
+        })?;
+        if base.as_ref().map(|base| base.position) == Some(position) {
+            self.newest = Some(position);
+            return Ok(Made::Nothing);
+        }
+        let entries = base.as_ref().map(|base| base.entries.iter());
+        let mut entries: HashMap<InstrumentId, ManifestEntry> = entries
+            .into_iter()
+            .flatten()
+            .map(|entry| (entry.instrument, entry.clone()))
+            .collect();
+        let changed = replaying.len();
+        for (instrument, one) in replaying {
+            entries.insert(instrument, self.save(instrument, one, position)?);
+        }
+        let mut entries: Vec<ManifestEntry> = entries.into_values().collect();
+        entries.sort_unstable_by_key(|entry| entry.instrument);
+        let manifest = Manifest { position, entries };
+        let in_use = self.checkpoints.in_use.lock();
+        store.commit(&manifest, base.as_ref())?;
+        drop(in_use);
+        self.newest = Some(position);
+        Ok(Made::Checkpoint { changed })
+    }
+
+    fn load(
+        &self,
+        base: Option<&Manifest>,
+        instrument: InstrumentId,
+    ) -> Result<Option<Recovered>, RecoveryError> {
+        let mut instruments = self.instruments.iter();
+        let Some(instrument) = instruments.find(|known| known.id == instrument) else {
+            return Ok(None);
+        };
+        Ok(Some(match base {
+            Some(base) => {
+                Recovered::load(&*self.checkpoints.store, base, instrument, &self.limits)?
+            }
+            None => Recovered::new(instrument, &self.limits),
+        }))
+    }
+
+    fn save(
+        &self,
+        instrument: InstrumentId,
+        one: Replaying,
+        position: Position,
+    ) -> Result<ManifestEntry, RecoveryError> {
+        let Recovered { shard, market_data } = one.finish();
+        let bytes = checkpoint::encode(&shard, &market_data);
+        let sequence = shard.sequence();
+        drop((shard, market_data));
+        let saved = self.checkpoints.store.save(instrument, position, &bytes)?;
+        Ok(ManifestEntry {
+            instrument,
+            sequence,
+            saved,
+        })
+    }
+
+    /// Tells the writer what neither a start nor the database needs any more.
+    fn trim(&mut self) {
+        let Some(projected) = self.projected.get() else {
+            return;
+        };
+        let manifests = match self.checkpoints.store.manifests() {
+            Ok(manifests) => manifests,
+            Err(error) => {
+                tracing::warn!(partition = self.partition.get(), %error, "nothing is trimmed");
+                return;
+            }
+        };
+        if let Some(needed) = needed_from(&manifests, projected.committed(self.partition)) {
+            self.needed_from.store(needed.get(), Ordering::Relaxed);
+        }
+    }
+}
+
+/// What came of making a checkpoint.
+enum Made {
+    /// The newest holds everything.
+    Nothing,
+    /// A new one.
+    Checkpoint {
+        /// Instruments with records since the last.
+        changed: usize,
+    },
+}
+
+/// The oldest frame that is still needed: by the older of two checkpoints, should the newer turn
+/// out bad, or by the database. `None` while there are not two, or it is not known how far the
+/// database has come.
+fn needed_from(manifests: &[Manifest], committed: Option<Position>) -> Option<Position> {
+    match manifests {
+        [] | [_] => None,
+        [_, rest @ ..] => {
+            let older = rest.iter().map(|manifest| manifest.position).min()?;
+            Some(older.min(committed?))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(position: u64) -> Manifest {
+        Manifest {
+            position: Position::new(position),
+            entries: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn nothing_goes_that_the_older_checkpoint_or_the_database_needs() {
+        let cases = [
+            (vec![], Some(9), None),
+            (vec![8], Some(9), None),
+            (vec![8, 5], None, None),
+            (vec![8, 5], Some(9), Some(5)),
+            (vec![8, 5], Some(3), Some(3)),
+            (vec![8, 5], Some(0), Some(0)),
+            (vec![8, 5, 2], Some(9), Some(2)),
+        ];
+        for (manifests, committed, needed) in cases {
+            let kept: Vec<_> = manifests.iter().copied().map(manifest).collect();
+            assert_eq!(
+                needed_from(&kept, committed.map(Position::new)),
+                needed.map(Position::new),
+                "{manifests:?} {committed:?}"
+            );
+        }
+    }
+}
