@@ -295,12 +295,18 @@ async fn everything_acknowledged_is_there_after_a_restart() {
         before.push(app.get(path).await.body);
     }
     app = app.restart().await;
+    assert_eq!(app.records_replayed(), 0, "a stop leaves nothing to replay");
     for (path, before) in paths.into_iter().zip(before) {
         assert_eq!(app.get(path).await.body, before, "{path}");
     }
     let next = app.placed("bob sells 0.1 @ 100 as b2").await;
     assert_eq!(next["sequence"], 5);
     assert_eq!(next["trades"][0]["trade_id"], "BTC-USD-2");
+    for _ in 0..2 {
+        app = app.restart().await;
+        assert_eq!(app.records_replayed(), 0);
+        assert_eq!(app.get("/orders/b2").await.body, next);
+    }
     app.stop().await;
 }
 

@@ -102,6 +102,12 @@ impl TestApp {
         self.app.stop().await;
     }
 
+    /// How many records its start replayed.
+    pub(crate) fn records_replayed(&self) -> u64 {
+        let recovery = self.app.recovery();
+        recovery.iter().map(|report| report.records_replayed).sum()
+    }
+
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.app.address()

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod checkpoints;
 mod memory_journal;
 
 use std::sync::{Arc, Mutex};

@@ -26,6 +26,8 @@ struct State {
     held: bool,
     failing: bool,
     full: bool,
+    /// What trimming was asked for.
+    trimmed_below: Vec<u64>,
 }
 
 impl MemoryJournal {
@@ -67,6 +69,10 @@ impl MemoryJournal {
     /// Loses the first frame.
     pub(crate) fn lose_beginning(&self) {
         self.state().frames.remove(0);
+    }
+
+    pub(crate) fn trimmed_below(&self) -> Vec<u64> {
+        self.state().trimmed_below.clone()
     }
 
     pub(crate) fn frames(&self) -> Vec<ReadFrame> {
@@ -114,7 +120,8 @@ impl Journal for MemoryJournal {
         Arc::new(self.clone())
     }
 
-    fn trim_below(&mut self, _position: Position) -> Result<(), JournalError> {
+    fn trim_below(&mut self, position: Position) -> Result<(), JournalError> {
+        self.state().trimmed_below.push(position.get());
         Ok(())
     }
 }
