@@ -33,6 +33,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::archive::Archive;
+use crate::calls::faults::Faults;
+use crate::calls::halts::Halts;
 use crate::calls::market_data::MarketDataCalls;
 use crate::calls::operations::Operations;
 use crate::calls::orders::Orders;
@@ -42,7 +44,7 @@ use crate::health::ExchangeHealth;
 use crate::metrics::{CountingPublisher, Metrics, MetricsError, Observed};
 use crate::server::Listener;
 use crate::service::{Extra, service};
-use crate::settings::Settings;
+use crate::settings::{FaultInjection, Settings};
 use crate::stream::StreamHub;
 use crate::stream::sse::EventCalls;
 use crate::stream::websocket::WebSocketCalls;
@@ -178,7 +180,7 @@ impl App {
             metrics,
             stopped: stopped.clone(),
         };
-        let edge = running.serve_behind(settings.guard);
+        let edge = running.serve_behind(settings.guard, settings.fault_injection);
         let listener =
             Listener::bind(settings.listen)
                 .await
@@ -245,7 +247,7 @@ struct Running {
 }
 
 impl Running {
-    fn serve_behind(self, guard: Guard) -> Edge {
+    fn serve_behind(self, guard: Guard, faults: FaultInjection) -> Edge {
         let Self {
             router,
             feed,
@@ -279,14 +281,18 @@ impl Running {
         let calls = (
             Orders::new(trading.clone(), metrics.clone()),
             MarketDataCalls::new(trading.clone()),
-            EventCalls::new(trading, hub, stopped),
+            EventCalls::new(trading.clone(), hub, stopped),
+            Halts::new(trading.clone()),
             Operations::new(Arc::new(health), metrics),
         );
         let stream = Extra {
             path: "/stream",
             endpoint: stream.boxed(),
         };
-        service(calls, vec![stream], guard)
+        match faults {
+            FaultInjection::Off => service(calls, vec![stream], guard),
+            FaultInjection::On => service((calls, Faults::new(trading)), vec![stream], guard),
+        }
     }
 }
 

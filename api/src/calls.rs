@@ -1,5 +1,7 @@
 //! The calls of the HTTP API, one module a resource.
 
+pub mod faults;
+pub mod halts;
 pub mod market_data;
 pub mod operations;
 pub mod orders;

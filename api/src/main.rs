@@ -111,9 +111,10 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ends the process at once: nothing may be answered after the journal failed.
+/// Ends the process at once: nothing may be answered after the journal failed, or after what
+/// shows its records has panicked.
 fn end(error: &dyn std::error::Error) {
-    tracing::error!(%error, "the journal failed; the process ends, and starts again from what is durable");
+    tracing::error!(%error, "the exchange can't go on; the process ends, and starts again from what is durable");
     eprintln!("shardbook: {error}");
     std::process::exit(i32::from(FAILED));
 }

@@ -62,6 +62,7 @@ struct Inner {
     matched: Counter<u64>,
     rejected: Counter<u64>,
     trades: Counter<u64>,
+    restarts: Counter<u64>,
     latency: Histogram<f64>,
     flush: BoundHistogram<f64>,
     batch: BoundHistogram<u64>,
@@ -74,6 +75,7 @@ struct InstrumentMetrics {
     matched: BoundCounter<u64>,
     rejected: Vec<(Reason, BoundCounter<u64>)>,
     trades: BoundCounter<u64>,
+    restarts: BoundCounter<u64>,
     latency: BoundHistogram<f64>,
 }
 
@@ -171,6 +173,10 @@ impl Inner {
                 "Orders that the book rejected, and requests about orders that were refused, by reason.",
             ),
             trades: counter("trades_total", "Trades."),
+            restarts: counter(
+                "shard_restarts_total",
+                "Shards that panicked and were rebuilt from the journal.",
+            ),
             latency: meter
                 .f64_histogram("order_latency_seconds")
                 .with_description("From an order's request read to its answer ready.")
@@ -208,6 +214,7 @@ impl InstrumentMetrics {
             matched: metrics.matched.bind(&own),
             rejected: rejected.collect(),
             trades: metrics.trades.bind(&own),
+            restarts: metrics.restarts.bind(&own),
             latency: metrics.latency.bind(&own),
         }
     }

@@ -7,6 +7,7 @@
 #[macro_use]
 mod object;
 pub mod book;
+pub mod fault;
 pub mod health;
 pub mod instrument;
 pub mod order;

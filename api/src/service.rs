@@ -1,6 +1,7 @@
 //! The HTTP service: the calls, their document, and the edge around them.
 
 use std::collections::HashMap;
+use std::marker::PhantomData;
 
 use poem::endpoint::{BoxEndpoint, make_sync};
 use poem::http::Method;
@@ -8,6 +9,7 @@ use poem::{EndpointExt, Response, Route, RouteMethod};
 use poem_openapi::registry::{MetaApi, Registry};
 use poem_openapi::{OpenApi, OpenApiService};
 
+use crate::calls::halts::Halts;
 use crate::calls::market_data::MarketDataCalls;
 use crate::calls::operations::Operations;
 use crate::calls::orders::Orders;
@@ -16,7 +18,7 @@ use crate::guard::Guard;
 use crate::stream::sse::EventCalls;
 
 /// The documented calls.
-pub type Calls = (Orders, MarketDataCalls, EventCalls, Operations);
+pub type Calls = (Orders, MarketDataCalls, EventCalls, Halts, Operations);
 
 const DESCRIPTION: &str = "\
 A multi-instrument exchange: orders are matched in price-time priority by the one owner of their \
@@ -31,15 +33,15 @@ Beside these calls there are two streams: `GET /events`, Server-Sent Events of o
 and the WebSocket `/stream`, which takes orders too.";
 
 /// The calls as they are documented, without the exchange behind them.
-struct Document;
+struct Document<Api>(PhantomData<Api>);
 
-impl OpenApi for Document {
+impl<Api: OpenApi> OpenApi for Document<Api> {
     fn meta() -> Vec<MetaApi> {
-        Calls::meta()
+        Api::meta()
     }
 
     fn register(registry: &mut Registry) {
-        Calls::register(registry);
+        Api::register(registry);
     }
 
     fn add_routes(self, _routes: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {}
@@ -49,16 +51,20 @@ fn describe<Api: OpenApi>(api: Api) -> OpenApiService<Api, ()> {
     OpenApiService::new(api, "Shardbook", env!("CARGO_PKG_VERSION")).description(DESCRIPTION)
 }
 
+fn document<Api: OpenApi>() -> OpenApiService<Document<Api>, ()> {
+    describe(Document(PhantomData))
+}
+
 /// The OpenAPI document as JSON.
 #[must_use]
 pub fn openapi_json() -> String {
-    describe(Document).spec()
+    document::<Calls>().spec()
 }
 
 /// The OpenAPI document as YAML.
 #[must_use]
 pub fn openapi_yaml() -> String {
-    describe(Document).spec_yaml()
+    document::<Calls>().spec_yaml()
 }
 
 /// A path outside the document that can be read.
@@ -69,26 +75,26 @@ pub struct Extra {
     pub endpoint: BoxEndpoint<'static>,
 }
 
-/// The whole service.
+/// The whole service: [`Calls`], perhaps with more.
 #[must_use]
-pub fn service(calls: Calls, extras: Vec<Extra>, guard: Guard) -> Edge {
+pub fn service<Api: OpenApi + 'static>(calls: Api, extras: Vec<Extra>, guard: Guard) -> Edge {
     let documents = [
         Extra {
             path: "/docs",
-            endpoint: html(describe(Document).swagger_ui_html()),
+            endpoint: html(document::<Api>().swagger_ui_html()),
         },
         Extra {
             path: "/openapi.json",
-            endpoint: text("application/json", openapi_json()),
+            endpoint: text("application/json", document::<Api>().spec()),
         },
         Extra {
             path: "/openapi.yaml",
-            endpoint: text("application/yaml", openapi_yaml()),
+            endpoint: text("application/yaml", document::<Api>().spec_yaml()),
         },
     ];
     let read_only: Vec<_> = documents.into_iter().chain(extras).collect();
     let paths: Vec<_> = read_only.iter().map(|extra| extra.path).collect();
-    let methods = Methods::new::<Calls>(&paths);
+    let methods = Methods::new::<Api>(&paths);
     let mut route = Route::new();
     for Extra { path, endpoint } in read_only {
         route = route.at(path, RouteMethod::new().get(endpoint));

@@ -84,10 +84,22 @@ pub struct Settings {
     pub stream_events: usize,
     /// Which hosts and origins are the server's own.
     pub guard: Guard,
+    /// Whether tests may make it fail.
+    pub fault_injection: FaultInjection,
     /// How the log looks.
     pub log_format: LogFormat,
     /// What of it is written, as `tracing`'s filter directives.
     pub log_filter: String,
+}
+
+/// Whether faults can be injected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FaultInjection {
+    /// They can't: the call does not exist.
+    #[default]
+    Off,
+    /// They can, by whoever may call at all.
+    On,
 }
 
 /// How the log looks.
@@ -154,6 +166,13 @@ impl Settings {
             },
             stream_events: given.number("stream_events", 10_000, 1..=COUNT_MAX)?,
             guard: guard(given)?,
+            fault_injection: given
+                .optional("fault_injection", "true or false", |text| match text {
+                    "true" => Some(FaultInjection::On),
+                    "false" => Some(FaultInjection::Off),
+                    _ => None,
+                })?
+                .unwrap_or_default(),
             log_format: given
                 .optional("log_format", "human or json", |text| match text {
                     "human" => Some(LogFormat::Human),

@@ -44,7 +44,7 @@ pub struct Stamped {
 }
 
 /// On whose behalf an order is changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Requester {
     /// Anyone: keys are off, or an administrator asks. Still not the feed's orders.
     Anyone,
@@ -85,7 +85,7 @@ pub enum OrderChange {
 }
 
 /// Takes a client's orders off the book.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MassCancel {
     /// Whose.
     pub client: ClientId,
@@ -106,7 +106,7 @@ pub enum FeedSource {
 }
 
 /// Trades of Binance's tape that come in as one market order of client `binance-trades`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tape {
     /// Where it comes from.
     pub source: FeedSource,
@@ -123,7 +123,7 @@ pub struct Tape {
 }
 
 /// Changed levels of Binance's book, as one command a diff.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MirrorUpdate {
     /// Where it comes from.
     pub source: FeedSource,
@@ -147,7 +147,7 @@ pub enum MirrorScope {
 }
 
 /// One mirrored price level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MirrorLevel {
     /// Bids or asks.
     pub side: Side,

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::checkpoint::{CheckpointStore, Checkpoints, Projected};
 use crate::checkpointer::Checkpointer;
+use crate::crashed::CrashedCommands;
 use crate::directory::Directory;
 use crate::id::InstrumentId;
 use crate::instrument::Instrument;
@@ -21,6 +22,7 @@ use crate::publisher::Publisher;
 use crate::recovery::{Recovered, RecoveryError, RecoveryReport, recover_partition};
 use crate::router::{InstrumentHandle, Router};
 use crate::shard::ShardLimits;
+use crate::supervisor::supervise;
 use crate::time::Clock;
 use crate::worker::{Batch, Surroundings, Worker};
 
@@ -55,7 +57,8 @@ pub struct Setup {
     pub publisher: Arc<dyn Publisher>,
     /// Who counts.
     pub observer: Arc<dyn Observer>,
-    /// Ends the process.
+    /// Ends the process: when the journal fails, and when something panics that is no shard's
+    /// core.
     pub on_fatal: OnFatal,
 }
 
@@ -133,6 +136,7 @@ impl Exchange {
             shards.extend(recovered);
             checkpoints.push(shared);
         }
+        let crashed = Arc::new(CrashedCommands::default());
         for (instrument, id) in &setup.instruments {
             let number = usize::try_from(id.get()).unwrap_or(usize::MAX);
             let found = (shards.remove(&instrument.id), exchange.partition(*id));
@@ -147,6 +151,7 @@ impl Exchange {
                 publisher: Arc::clone(&setup.publisher),
                 observer: Arc::clone(&setup.observer),
                 clock: Arc::clone(&setup.clock),
+                crashed: Arc::clone(&crashed),
                 on_fatal: Arc::clone(&setup.on_fatal),
                 limits: setup.limits.shard,
             };
@@ -238,8 +243,10 @@ impl Exchange {
         let (sender, queue) = mpsc::channel(queue_length);
         let handle = Arc::new(InstrumentHandle::new(market_data, sender, room));
         self.router.add(Arc::clone(&handle));
+        let on_fatal = Arc::clone(&around.on_fatal);
         let worker = Worker::new(shard, handle, queue, around);
-        self.workers.spawn(worker.run(self.stop.subscribe()));
+        let running = worker.run(self.stop.subscribe());
+        self.workers.spawn(supervise(running, on_fatal));
     }
 
     /// The way in.

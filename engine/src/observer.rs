@@ -13,6 +13,9 @@ pub trait Observer: Send + Sync {
 
     /// A record became durable and visible.
     fn released(&self, instrument: &Instrument, record: Durable<&Record>);
+
+    /// An instrument's shard panicked and has been rebuilt.
+    fn shard_restarted(&self, instrument: &Instrument);
 }
 
 /// Watches nothing.
@@ -23,4 +26,6 @@ impl Observer for NoObserver {
     fn journal_flushed(&self, _elapsed: Duration, _records: usize) {}
 
     fn released(&self, _instrument: &Instrument, _record: Durable<&Record>) {}
+
+    fn shard_restarted(&self, _instrument: &Instrument) {}
 }

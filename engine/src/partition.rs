@@ -6,6 +6,7 @@
 
 pub mod reader;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -19,6 +20,7 @@ use crate::journal::{
 };
 use crate::observer::Observer;
 use crate::record::begin_payload;
+use crate::supervisor::Panicked;
 
 /// Submissions that may wait for the writer: a shard has one under way at most, so this is met
 /// only with more busy instruments than that on one partition, whose shards then wait.
@@ -90,7 +92,8 @@ impl<T> PartitionSender<T> {
 }
 
 /// Ends the process: for a journal that failed, of which nobody knows what it left behind, so
-/// that nothing may be decided after it.
+/// that nothing may be decided after it; and for what [`supervisor`](crate::supervisor) can't
+/// mend.
 pub type OnFatal = Arc<dyn Fn(&dyn std::error::Error) + Send + Sync>;
 
 /// What a writer does beside writing: it counts towards the next checkpoint, and lets the journal
@@ -165,11 +168,13 @@ impl<T: Send + 'static> Partition<T> {
         };
         let writer = std::thread::Builder::new()
             .name(format!("journal-{}", id.get()))
-            .spawn(move || {
-                if let Err(error) = writer.run() {
-                    on_fatal(&error);
-                }
-            })?;
+            .spawn(
+                move || match catch_unwind(AssertUnwindSafe(|| writer.run())) {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => on_fatal(&error),
+                    Err(payload) => on_fatal(&Panicked::new("the journal's writer", &*payload)),
+                },
+            )?;
         Ok(Self {
             sender: PartitionSender(sender),
             source,

@@ -21,6 +21,10 @@ pub enum CallError {
     /// have been carried out: asking again with the same idempotency key is safe.
     #[error("the instrument's shard is restarting")]
     ShardRestarting,
+    /// The command crashed the instrument's shard before, and is not looked at again until the
+    /// process ends.
+    #[error("the command crashed the instrument's shard before")]
+    CommandRefused,
 }
 
 /// What became of a command.
@@ -65,6 +69,11 @@ impl Responder {
     /// Hands the outcome over. Nobody may be waiting any more; the command stands all the same.
     pub fn answer(mut self, outcome: Outcome) {
         self.send(outcome);
+    }
+
+    /// For what nobody waits for.
+    pub(crate) const fn nobody() -> Self {
+        Self(None)
     }
 
     /// Says nothing, now or later: the command never got on its way and its sender knows.

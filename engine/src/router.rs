@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::command::Command;
 use crate::directory::{Claim, Directory};
+use crate::fault::Fault;
 use crate::id::{InstrumentId, OrderId, Symbol};
 use crate::instrument::Instrument;
 use crate::market_data::MarketData;
@@ -19,10 +20,18 @@ use crate::responder::{CallError, Outcome, Responder};
 
 /// A command on its way to its shard.
 pub(crate) struct Queued {
-    pub(crate) command: Command,
+    pub(crate) asked: Asked,
     pub(crate) responder: Responder,
     /// Keeps a placement's id findable until its row is there or it is refused.
     pub(crate) claim: Option<Claim>,
+}
+
+/// What a shard is asked.
+pub(crate) enum Asked {
+    /// To decide a command.
+    Command(Command),
+    /// To fail, for a test.
+    Fault(Fault),
 }
 
 /// Whether a shard takes commands.
@@ -93,6 +102,18 @@ impl InstrumentHandle {
     #[must_use]
     pub fn queue_length(&self) -> usize {
         self.queue.max_capacity() - self.queue.capacity()
+    }
+
+    /// Queues at once or not at all; then the responder says nothing.
+    fn try_send(&self, queued: Queued) -> Result<(), CallError> {
+        self.queue.try_send(queued).map_err(|error| {
+            let (error, queued) = match error {
+                TrySendError::Full(queued) => (CallError::Overloaded, queued),
+                TrySendError::Closed(queued) => (CallError::ShardRestarting, queued),
+            };
+            queued.responder.forget();
+            error
+        })
     }
 
     pub(crate) fn set_status(&self, status: ShardStatus) {
@@ -236,15 +257,7 @@ impl Router {
             responder.forget();
             return Err(CallError::JournalUnavailable);
         }
-        let queued = self.queued(to, command, responder);
-        to.queue.try_send(queued).map_err(|error| {
-            let (error, queued) = match error {
-                TrySendError::Full(queued) => (CallError::Overloaded, queued),
-                TrySendError::Closed(queued) => (CallError::ShardRestarting, queued),
-            };
-            queued.responder.forget();
-            error
-        })
+        to.try_send(self.queued(to, command, responder))
     }
 
     /// Sends a command whose outcome goes to `responder`, once there is room in the journal and
@@ -261,6 +274,26 @@ impl Router {
         let _ = to.queue.send(queued).await;
     }
 
+    /// Injects a fault into a shard, for tests, and waits until it is there: a shard that is to
+    /// panic at once has done so.
+    ///
+    /// # Errors
+    /// When the shard's queue is full or the shard is restarting.
+    pub async fn inject(&self, to: &InstrumentHandle, fault: Fault) -> Result<(), CallError> {
+        let (responder, outcome) = Responder::single();
+        let queued = Queued {
+            asked: Asked::Fault(fault),
+            responder,
+            claim: None,
+        };
+        to.try_send(queued)?;
+        match outcome.await {
+            // What a shard that has just panicked says to everyone.
+            Ok(Ok(_) | Err(CallError::ShardRestarting)) | Err(_) => Ok(()),
+            Ok(Err(error)) => Err(error),
+        }
+    }
+
     fn queued(&self, to: &InstrumentHandle, command: Command, responder: Responder) -> Queued {
         let claim = match &command {
             Command::Place(order) => Some(self.directory.claim(order.id.id(), to.instrument().id)),
@@ -274,7 +307,7 @@ impl Router {
             | Command::Resume => None,
         };
         Queued {
-            command,
+            asked: Asked::Command(command),
             responder,
             claim,
         }

@@ -5,6 +5,8 @@
 //! durable it folds them into the market data, publishes what changed and answers, in this
 //! order: whoever has an answer finds it in every read.
 
+mod restart;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -12,20 +14,24 @@ use tokio::sync::{mpsc, watch};
 
 use crate::answer::Answer;
 use crate::checkpoint::Checkpoints;
-use crate::command::Stamped;
+use crate::command::{Command, Stamped};
+use crate::crashed::CrashedCommands;
 use crate::directory::{Claim, Directory};
 use crate::event::Event;
+use crate::fault::Fault;
 use crate::journal::{Durable, JournalSource};
 use crate::market_data::Applied;
 use crate::observer::Observer;
 use crate::partition::{OnFatal, PartitionSender, Submission};
 use crate::publisher::Publisher;
 use crate::record::{Record, RecordParts};
-use crate::recovery::rebuild_shard;
-use crate::responder::{Outcome, Responder};
-use crate::router::{InstrumentHandle, Queued, ShardStatus};
+use crate::responder::{CallError, Outcome, Responder};
+use crate::router::{Asked, InstrumentHandle, Queued};
 use crate::shard::{Decision, Shard, ShardLimits};
+use crate::supervisor::Panics;
 use crate::time::Clock;
+
+use self::restart::{Crashed, GivenUp};
 
 /// Most commands decided before the shard looks up: some 100 µs of work, after which others on
 /// its thread get their turn.
@@ -70,6 +76,7 @@ pub(crate) struct Surroundings {
     pub(crate) publisher: Arc<dyn Publisher>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) crashed: Arc<CrashedCommands>,
     pub(crate) on_fatal: OnFatal,
     pub(crate) limits: ShardLimits,
 }
@@ -89,6 +96,8 @@ pub(crate) struct Worker {
     events: Vec<Event>,
     inbox: Vec<Queued>,
     applied: Applied,
+    panics: Panics,
+    fault: Option<Fault>,
 }
 
 /// Whether a batch of this shard is with the writer.
@@ -118,11 +127,13 @@ impl Worker {
             events: Vec::new(),
             inbox: Vec::with_capacity(DRAIN_COMMANDS_MAX),
             applied: Applied::default(),
+            panics: Panics::default(),
+            fault: None,
         }
     }
 
     /// Runs until `stop` says so; then decides what is already waiting, and ends once all of it
-    /// is durable and answered.
+    /// is durable and answered. Ends early only if the process is about to.
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut stopping = false;
         loop {
@@ -141,7 +152,9 @@ impl Worker {
                     if drained == 0 {
                         break;
                     }
-                    self.decide_inbox().await;
+                    if let Err(GivenUp) = self.decide_inbox().await {
+                        return;
+                    }
                 }
             }
             self.submit().await;
@@ -149,64 +162,100 @@ impl Worker {
         self.settle().await;
     }
 
-    /// Decides everything drained from the queue.
-    async fn decide_inbox(&mut self) {
+    /// Decides everything drained from the queue. What is behind a command that crashed the
+    /// shard is not decided: its sender may have built on what is lost.
+    async fn decide_inbox(&mut self) -> Result<(), GivenUp> {
         let mut inbox = std::mem::take(&mut self.inbox);
-        for queued in inbox.drain(..) {
-            // A panic leaves the core in an unknown state: it is not looked at again.
-            let decided = catch_unwind(AssertUnwindSafe(|| self.decide(queued)));
-            if decided.is_err() {
-                self.restart().await;
-            }
-        }
+        let decided = inbox.drain(..).try_for_each(|queued| self.decide(queued));
         self.inbox = inbox;
+        if let Err(crashed) = decided {
+            self.restart(crashed).await?;
+        }
         // Everything else on this thread gets its turn between two drains.
         tokio::task::yield_now().await;
+        Ok(())
     }
 
-    /// Stamps a command and lets the core decide it.
-    fn decide(&mut self, queued: Queued) {
+    /// Decides a command.
+    fn decide(&mut self, queued: Queued) -> Result<(), Crashed> {
         let Queued {
-            command,
+            asked,
             responder,
             claim,
         } = queued;
-        let timestamp = self.surroundings.clock.now().max(self.shard.last_stamp());
-        let stamped = Stamped { timestamp, command };
-        self.events.clear();
-        let what = match self.shard.apply(&stamped, &mut self.events) {
-            Decision::Recorded {
-                sequence,
-                first_trade,
-            } => {
-                let parts = RecordParts {
-                    instrument: self.handle.instrument().id,
-                    sequence,
-                    timestamp,
-                    first_trade,
-                    command: &stamped.command,
-                    events: &self.events,
-                };
-                parts.encode(&mut self.building.bytes);
-                self.building.record_count += 1;
-                Verdict::Recorded(Record {
-                    instrument: parts.instrument,
-                    sequence,
-                    timestamp,
-                    first_trade,
-                    events: self.events.clone(),
-                    command: stamped.command,
-                })
+        let what = match asked {
+            Asked::Fault(fault) => {
+                self.inject(fault)?;
+                Verdict::Unrecorded(Ok(Answer::Applied))
             }
-            Decision::Replayed(first) => Verdict::Unrecorded(Ok(Answer::Replayed(first))),
-            Decision::Refused(refusal) => Verdict::Unrecorded(Err(refusal.into())),
-            Decision::Unchanged => Verdict::Unrecorded(Ok(Answer::Unchanged)),
+            Asked::Command(command) => {
+                let instrument = self.handle.instrument().id;
+                if self.surroundings.crashed.contains(instrument, &command) {
+                    Verdict::Unrecorded(Err(CallError::CommandRefused))
+                } else {
+                    self.carry_out(command)?
+                }
+            }
         };
         self.building.decided.push(Decided {
             what,
             responder,
             claim,
         });
+        Ok(())
+    }
+
+    /// Stamps a command and lets the core decide it.
+    fn carry_out(&mut self, command: Command) -> Result<Verdict, Crashed> {
+        let timestamp = self.surroundings.clock.now().max(self.shard.last_stamp());
+        let stamped = Stamped { timestamp, command };
+        // A panic leaves the core in an unknown state: it is not looked at again.
+        let decided = catch_unwind(AssertUnwindSafe(|| self.apply(&stamped)));
+        let decision = match decided {
+            Ok(decision) => decision,
+            Err(payload) => return Err(self.crashed_by(&stamped.command, &*payload)),
+        };
+        Ok(match decision {
+            Decision::Recorded {
+                sequence,
+                first_trade,
+            } => Verdict::Recorded(Record {
+                instrument: self.handle.instrument().id,
+                sequence,
+                timestamp,
+                first_trade,
+                events: self.events.clone(),
+                command: stamped.command,
+            }),
+            Decision::Replayed(first) => Verdict::Unrecorded(Ok(Answer::Replayed(first))),
+            Decision::Refused(refusal) => Verdict::Unrecorded(Err(refusal.into())),
+            Decision::Unchanged => Verdict::Unrecorded(Ok(Answer::Unchanged)),
+        })
+    }
+
+    /// Has the core decide a command, and adds its record to the batch: all that may panic for
+    /// the command's sake.
+    fn apply(&mut self, stamped: &Stamped) -> Decision {
+        self.events.clear();
+        let decision = self.shard.apply(stamped, &mut self.events);
+        if let Decision::Recorded {
+            sequence,
+            first_trade,
+        } = decision
+        {
+            let parts = RecordParts {
+                instrument: self.handle.instrument().id,
+                sequence,
+                timestamp: stamped.timestamp,
+                first_trade,
+                command: &stamped.command,
+                events: &self.events,
+            };
+            parts.encode(&mut self.building.bytes);
+            self.building.record_count += 1;
+        }
+        self.strike(&stamped.command);
+        decision
     }
 
     /// Hands the batch over if the writer has none of this shard's; a batch that holds no record
@@ -278,30 +327,6 @@ impl Worker {
             drop(claim);
             responder.answer(outcome);
         }
-    }
-
-    /// Rebuilds the core from checkpoint and journal after a panic, while other shards go on. First the
-    /// journal settles: what became durable is answered as ever; what was decided behind it is
-    /// forgotten, and its callers hear that the shard is restarting.
-    async fn restart(&mut self) {
-        let symbol = &self.handle.instrument().symbol;
-        tracing::error!(%symbol, "the shard panicked and is rebuilt from the journal");
-        self.handle.set_status(ShardStatus::Restarting);
-        self.building = Batch::default();
-        self.settle_flush().await;
-        let source = Arc::clone(&self.surroundings.source);
-        let instrument = Arc::clone(self.handle.instrument());
-        let limits = self.surroundings.limits;
-        let checkpoints = self.surroundings.checkpoints.clone();
-        let rebuilding = tokio::task::spawn_blocking(move || {
-            rebuild_shard(&*source, checkpoints.as_deref(), &instrument, limits)
-        });
-        match rebuilding.await {
-            Ok(Ok(shard)) => self.shard = shard,
-            Ok(Err(error)) => (self.surroundings.on_fatal)(&error),
-            Err(error) => (self.surroundings.on_fatal)(&error),
-        }
-        self.handle.set_status(ShardStatus::Running);
     }
 
     async fn settle_flush(&mut self) {

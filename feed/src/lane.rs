@@ -244,7 +244,7 @@ impl<S: Sink> Runner<S> {
                 }
                 return Settled::Again(command);
             }
-            Err(error @ CallError::Refused(_)) => {
+            Err(error @ (CallError::Refused(_) | CallError::CommandRefused)) => {
                 if mirrors {
                     self.parts.market.restate_next();
                 }

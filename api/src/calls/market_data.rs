@@ -187,7 +187,8 @@ impl MarketDataCalls {
     }
 }
 
-fn view(handle: &InstrumentHandle) -> InstrumentView {
+/// The instrument as it stands.
+pub(super) fn view(handle: &InstrumentHandle) -> InstrumentView {
     let status = handle.market_data().read().status();
     InstrumentView::new(handle.instrument(), status)
 }

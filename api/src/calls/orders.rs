@@ -29,18 +29,19 @@ type CancelAllBody = JsonRequest<CancelAllRequest<'static>>;
 
 failures! {
     PlaceFailures: MalformedJson, InvalidParameter, IdempotencyKeyConflict, PayloadTooLarge,
-        UnsupportedMediaType, DuplicateOrderId, InvalidOrder, UnknownInstrument,
+        UnsupportedMediaType, DuplicateOrderId, CommandRefused, InvalidOrder, UnknownInstrument,
         IdempotencyKeyReused, Overloaded, ShardRestarting, JournalUnavailable, DatabaseUnavailable;
     BatchFailures: MalformedJson, InvalidParameter, PayloadTooLarge, UnsupportedMediaType,
         InvalidOrder;
     ReadFailures: InvalidParameter, OrderNotFound, InstrumentNotFound, OrderIdAmbiguous,
         Overloaded, DatabaseUnavailable;
     CancelFailures: InvalidParameter, OrderNotFound, InstrumentNotFound, OrderIdAmbiguous,
-        OrderNotOpen, Overloaded, ShardRestarting, JournalUnavailable, DatabaseUnavailable;
+        OrderNotOpen, CommandRefused, Overloaded, ShardRestarting, JournalUnavailable,
+        DatabaseUnavailable;
     AmendFailures: MalformedJson, InvalidParameter, OrderNotFound, InstrumentNotFound,
         PayloadTooLarge, UnsupportedMediaType, OrderIdAmbiguous, OrderNotOpen, InstrumentHalted,
-        PriceOutsideBand, PostOnlyWouldCross, InvalidOrder, Overloaded, ShardRestarting,
-        JournalUnavailable, DatabaseUnavailable;
+        PriceOutsideBand, PostOnlyWouldCross, CommandRefused, InvalidOrder, Overloaded, ShardRestarting,
+        DatabaseUnavailable;
     CancelAllFailures: MalformedJson, PayloadTooLarge, UnsupportedMediaType, InvalidOrder,
         UnknownInstrument;
 }

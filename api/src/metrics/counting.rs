@@ -26,6 +26,10 @@ impl Observer for Metrics {
             .record(u64::try_from(records).unwrap_or(u64::MAX));
     }
 
+    fn shard_restarted(&self, instrument: &Instrument) {
+        self.of(&instrument.symbol).restarts.add(1);
+    }
+
     fn released(&self, instrument: &Instrument, record: Durable<&Record>) {
         let record = record.into_inner();
         let metrics = self.of(&instrument.symbol);

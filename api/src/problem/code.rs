@@ -61,6 +61,8 @@ codes! {
     DuplicateOrderId = "duplicate_order_id", CONFLICT, "The order id was used before";
     /// The id stands on several instruments.
     OrderIdAmbiguous = "order_id_ambiguous", CONFLICT, "The order id stands on several instruments";
+    /// The command crashed its shard before.
+    CommandRefused = "command_refused", CONFLICT, "The request broke the instrument before";
     /// The order is in a final state.
     OrderNotOpen = "order_not_open", CONFLICT, "The order is not open";
     /// The instrument is halted.

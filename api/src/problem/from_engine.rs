@@ -18,6 +18,7 @@ impl Problem {
             CallError::Overloaded => Self::new(Code::Overloaded, detail),
             CallError::JournalUnavailable => Self::new(Code::JournalUnavailable, detail),
             CallError::ShardRestarting => Self::new(Code::ShardRestarting, detail),
+            CallError::CommandRefused => Self::new(Code::CommandRefused, detail),
         };
         problem.on(Some(instrument))
     }

@@ -155,6 +155,9 @@ serve_arguments! {
     idempotency_hours: "NUMBER", "SHARDBOOK_IDEMPOTENCY_HOURS";
     /// Events of an instrument that streams can be resumed from [default: 10000]
     stream_events: "NUMBER", "SHARDBOOK_STREAM_EVENTS";
+    /// Let POST /admin/faults/panic crash an instrument's shard, for tests
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    fault_injection: "BOOLEAN", "SHARDBOOK_FAULT_INJECTION";
     /// How the log looks: human or json [default: human]
     log_format: "FORMAT", "SHARDBOOK_LOG_FORMAT";
     /// What of the log is written, as info or shardbook_api=debug,warn [default: info]

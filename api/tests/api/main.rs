@@ -11,5 +11,6 @@
 mod books;
 mod idempotency;
 mod lifecycle;
+mod supervision;
 mod support;
 mod wrong_input;

@@ -10,6 +10,7 @@
 
 mod checkpoints;
 mod memory_journal;
+mod supervision;
 
 use std::sync::{Arc, Mutex};
 

@@ -1,0 +1,374 @@
+//! Panics: of a shard's core, which the instrument outlives, and of what is around it, which the
+//! process does not.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use shardbook_engine::fault::Fault;
+use shardbook_engine::journal::{JournalSource, Position};
+use shardbook_engine::market_data::InstrumentStatus;
+use shardbook_engine::observer::Observer;
+use shardbook_engine::partition::reader::RecordReader;
+use shardbook_engine::record::Record;
+use shardbook_engine::responder::Outcome;
+use shardbook_engine::router::{Router, ShardStatus};
+use shardbook_engine::time::{Clock, Timestamp};
+use tokio::task::JoinSet;
+
+use super::*;
+
+/// An order whose placement is safe to repeat.
+fn keyed(id: &str, side: Side, price: u64, quantity: u64) -> Command {
+    let mut order = order(id, side, price, quantity);
+    order.idempotency_key = Some(IdempotencyKey::new(id).unwrap());
+    Command::Place(order)
+}
+
+/// Sends a command again for as long as its shard restarts.
+async fn insist(router: &Router, to: &InstrumentHandle, command: Command) -> Outcome {
+    loop {
+        match router.call(to, command.clone()).await {
+            Err(CallError::ShardRestarting) => tokio::task::yield_now().await,
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Crashes the shard, and waits until it is back.
+async fn crash(router: &Router, shard: &InstrumentHandle) {
+    router.inject(shard, Fault::Now).await.unwrap();
+    insist(router, shard, cancel("nobody")).await.unwrap_err();
+    assert_eq!(shard.status(), ShardStatus::Running);
+}
+
+fn on_order(id: &str) -> Fault {
+    Fault::OnOrder(OrderId::new(id).unwrap())
+}
+
+fn records(journal: &MemoryJournal) -> HashMap<InstrumentId, Vec<Record>> {
+    let source: Arc<dyn JournalSource> = journal.source();
+    let mut reader = RecordReader::from(&*source, Position::new(1)).unwrap();
+    let mut records: HashMap<_, Vec<_>> = HashMap::new();
+    while let Some(payload) = reader.read().unwrap() {
+        for record in payload.into_inner() {
+            records.entry(record.instrument).or_default().push(record);
+        }
+    }
+    records
+}
+
+/// Sequences and trade numbers go on from 1 without a gap.
+fn assert_no_gap(records: &[Record]) {
+    let mut next_trade = 1;
+    for (record, sequence) in records.iter().zip(1_u64..) {
+        assert_eq!(record.sequence.get(), sequence);
+        assert_eq!(record.first_trade.get(), next_trade);
+        let is_trade = |event: &&shardbook_engine::event::Event| {
+            matches!(event, shardbook_engine::event::Event::Traded { .. })
+        };
+        next_trade += u64::try_from(record.events.iter().filter(is_trade).count()).unwrap();
+    }
+}
+
+fn status(shard: &InstrumentHandle) -> InstrumentStatus {
+    shard.market_data().read().status()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_panic_the_durable_is_answered_and_the_rest_is_safe_to_repeat() {
+    let journal = MemoryJournal::default();
+    let (exchange, _) = start(&journal, 100);
+    let btc = handle(&exchange, "BTC-USD");
+    let router = Arc::clone(exchange.router());
+    router.inject(&btc, on_order("bad")).await.unwrap();
+    router
+        .call(&btc, keyed("a", Side::Buy, 100, 5))
+        .await
+        .unwrap();
+    journal.hold();
+    let send = |command| {
+        let (responder, outcome) = Responder::single();
+        router.submit(&btc, command, responder).unwrap();
+        outcome
+    };
+    let mut flushing = send(keyed("b", Side::Buy, 101, 5));
+    journal.wait_until_begun(2);
+    let decided = send(keyed("c", Side::Sell, 101, 2));
+    let bad = send(keyed("bad", Side::Sell, 101, 1));
+    let behind = send(keyed("d", Side::Buy, 99, 5));
+    for forgotten in [decided, bad, behind] {
+        let outcome = forgotten.await.unwrap();
+        assert_eq!(outcome, Err(CallError::ShardRestarting));
+    }
+    assert_eq!(btc.status(), ShardStatus::Restarting);
+    let meanwhile = router.call(&btc, cancel("a")).await;
+    assert_eq!(meanwhile, Err(CallError::ShardRestarting));
+    assert!(flushing.try_recv().is_err());
+    journal.go_on();
+    let Ok(Answer::Placed(_)) = flushing.await.unwrap() else {
+        panic!("its record is durable")
+    };
+
+    // What the core had applied of "bad" and "c" before the panic is gone without a trace.
+    let again = insist(&router, &btc, keyed("c", Side::Sell, 101, 2)).await;
+    let Ok(Answer::Placed(placed)) = again else {
+        panic!("{again:?}")
+    };
+    assert_eq!(placed.order.placed.sequence.get(), 3);
+    assert_eq!(placed.trades[0].number.get(), 1);
+    for _ in 0..2 {
+        let bad = router.call(&btc, keyed("bad", Side::Sell, 101, 1)).await;
+        assert_eq!(bad, Err(CallError::CommandRefused));
+    }
+    let b = router.call(&btc, keyed("b", Side::Buy, 101, 5)).await;
+    assert!(matches!(b, Ok(Answer::Replayed(_))), "{b:?}");
+    let a = router.call(&btc, cancel("a")).await;
+    assert!(matches!(a, Ok(Answer::Cancelled(_))), "{a:?}");
+    assert!(matches!(
+        router.locate(&OrderId::new("bad").unwrap()),
+        Location::Nowhere
+    ));
+    exchange.stop().await;
+
+    // It is refused until the process ends; who starts it again may try again.
+    let (exchange, _) = start(&journal, 100);
+    let btc = handle(&exchange, "BTC-USD");
+    let bad = exchange
+        .router()
+        .call(&btc, keyed("bad", Side::Sell, 101, 1))
+        .await;
+    assert!(matches!(bad, Ok(Answer::Placed(_))), "{bad:?}");
+    exchange.stop().await;
+    records(&journal).values().for_each(|of| assert_no_gap(of));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_load_the_other_instrument_does_not_notice_a_panic() {
+    const CLIENTS: u64 = 8;
+    const ORDERS: u64 = 200;
+    let journal = MemoryJournal::default();
+    let (exchange, _) = start(&journal, 10_000);
+    let router = Arc::clone(exchange.router());
+    let btc = handle(&exchange, "BTC-USD");
+    let eth = handle(&exchange, "ETH-USD");
+    router.inject(&btc, on_order("poison")).await.unwrap();
+    let placed = |client: u64, number: u64| {
+        let side = if client.is_multiple_of(2) {
+            Side::Buy
+        } else {
+            Side::Sell
+        };
+        keyed(&format!("{client}-{number}"), side, 95 + number % 10, 3)
+    };
+    let mut clients = JoinSet::new();
+    for client in 0..CLIENTS {
+        let (to, btc) = (Arc::clone(&router), Arc::clone(&btc));
+        clients.spawn(async move {
+            for number in 0..ORDERS {
+                // Twice, and each placed once: whatever became of the first.
+                let _ = to.call(&btc, placed(client, number)).await;
+                let outcome = insist(&to, &btc, placed(client, number)).await;
+                let placed = matches!(outcome, Ok(Answer::Placed(_) | Answer::Replayed(_)));
+                assert!(placed, "{outcome:?}");
+                if client == 0 && number == ORDERS / 2 {
+                    let poison = keyed("poison", Side::Buy, 105, 1_000);
+                    let outcome = to.call(&btc, poison.clone()).await;
+                    assert_eq!(outcome, Err(CallError::ShardRestarting));
+                    let outcome = insist(&to, &btc, poison).await;
+                    assert_eq!(outcome, Err(CallError::CommandRefused));
+                }
+            }
+        });
+        let (router, eth) = (Arc::clone(&router), Arc::clone(&eth));
+        clients.spawn(async move {
+            for number in 0..ORDERS {
+                let outcome = router.call(&eth, placed(client, number)).await;
+                assert!(matches!(outcome, Ok(Answer::Placed(_))), "{outcome:?}");
+            }
+        });
+    }
+    while let Some(ended) = clients.join_next().await {
+        ended.unwrap();
+    }
+    exchange.stop().await;
+    let records = records(&journal);
+    for shard in [&btc, &eth] {
+        let of = &records[&shard.instrument().id];
+        assert_eq!(of.len(), usize::try_from(CLIENTS * ORDERS).unwrap());
+        assert_no_gap(of);
+        for client in 0..CLIENTS {
+            for number in 0..ORDERS {
+                let id = OrderId::new(&format!("{client}-{number}")).unwrap();
+                let order = shard.market_data().read().order(&id).unwrap();
+                assert!(order.order.placed.sequence.get() > 0);
+            }
+        }
+    }
+}
+
+/// Says what time it is when told to.
+#[derive(Default)]
+struct HandClock(AtomicU64);
+
+impl HandClock {
+    fn advance(&self, by: Duration) {
+        let by = u64::try_from(by.as_micros()).unwrap();
+        self.0.fetch_add(by, Ordering::Relaxed);
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_microseconds(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Counts the restarts of each shard.
+#[derive(Default)]
+struct Restarts(Mutex<Vec<String>>);
+
+impl Observer for Restarts {
+    fn journal_flushed(&self, _elapsed: Duration, _records: usize) {}
+
+    fn released(&self, _instrument: &Instrument, _record: Durable<&Record>) {}
+
+    fn shard_restarted(&self, instrument: &Instrument) {
+        self.0.lock().unwrap().push(instrument.symbol.to_string());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_third_panic_in_a_minute_halts_and_a_resume_lifts_it() {
+    let journal = MemoryJournal::default();
+    let clock = Arc::new(HandClock::default());
+    let restarts = Arc::new(Restarts::default());
+    let (setup, seen) = setup(&journal, 100);
+    let setup = Setup {
+        clock: clock.clone(),
+        observer: restarts.clone(),
+        ..setup
+    };
+    let exchange = Exchange::start(setup).unwrap();
+    let btc = handle(&exchange, "BTC-USD");
+    let router = Arc::clone(exchange.router());
+    router
+        .call(&btc, place("a", Side::Buy, 100, 5))
+        .await
+        .unwrap();
+    // Two, then two more once the first is a minute old.
+    for wait in [0, 1, 60, 0] {
+        clock.advance(Duration::from_secs(wait));
+        crash(&router, &btc).await;
+        assert_eq!(status(&btc), InstrumentStatus::Trading);
+    }
+    router.inject(&btc, Fault::Now).await.unwrap();
+    let answer = insist(&router, &btc, place("b", Side::Buy, 100, 5)).await;
+    let Ok(Answer::Placed(placed)) = answer else {
+        panic!("{answer:?}")
+    };
+    let halted = OrderState::Rejected(shardbook_engine::order::Rejection::InstrumentHalted);
+    assert_eq!(placed.order.state, halted);
+    assert_eq!(placed.order.placed.sequence.get(), 3, "behind the halt");
+    assert_eq!(restarts.0.lock().unwrap().len(), 5);
+    let resting = router.call(&btc, cancel("a")).await;
+    assert!(matches!(resting, Ok(Answer::Cancelled(_))), "{resting:?}");
+    exchange.stop().await;
+
+    let (exchange, _) = start(&journal, 100);
+    let btc = handle(&exchange, "BTC-USD");
+    let router = Arc::clone(exchange.router());
+    assert_eq!(status(&btc), InstrumentStatus::Halted);
+    assert_eq!(
+        status(&handle(&exchange, "ETH-USD")),
+        InstrumentStatus::Trading
+    );
+    let resumed = router.call(&btc, Command::Resume).await;
+    assert_eq!(resumed, Ok(Answer::Applied));
+    assert_eq!(status(&btc), InstrumentStatus::Trading);
+    let answer = router.call(&btc, place("c", Side::Buy, 100, 5)).await;
+    let Ok(Answer::Placed(placed)) = answer else {
+        panic!("{answer:?}")
+    };
+    assert_eq!(placed.order.state, OrderState::Resting);
+    exchange.stop().await;
+    records(&journal).values().for_each(|of| assert_no_gap(of));
+    assert!(seen.fatal.lock().unwrap().is_empty());
+}
+
+/// Panics at the first thing it is told.
+#[derive(Default)]
+struct Fragile(AtomicBool);
+
+impl Publisher for Fragile {
+    fn publish(&self, _instrument: InstrumentId, _changes: Durable<Vec<Change>>) {
+        panic!("no streams today");
+    }
+}
+
+impl Observer for Fragile {
+    fn journal_flushed(&self, _elapsed: Duration, _records: usize) {
+        assert!(!self.0.load(Ordering::Relaxed), "no figures today");
+    }
+
+    fn released(&self, _instrument: &Instrument, _record: Durable<&Record>) {}
+
+    fn shard_restarted(&self, _instrument: &Instrument) {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_around_the_core_ends_the_process_and_leaves_nobody_waiting() {
+    let journal = MemoryJournal::default();
+    let (setup, seen) = setup(&journal, 100);
+    let setup = Setup {
+        publisher: Arc::new(Fragile::default()),
+        ..setup
+    };
+    let exchange = Exchange::start(setup).unwrap();
+    let btc = handle(&exchange, "BTC-USD");
+    let router = Arc::clone(exchange.router());
+    journal.hold();
+    let mut waiting = Vec::new();
+    for id in ["a", "b", "c"] {
+        let (responder, outcome) = Responder::single();
+        let command = place(id, Side::Buy, 100, 5);
+        router.submit(&btc, command, responder).unwrap();
+        waiting.push(outcome);
+    }
+    journal.go_on();
+    for outcome in waiting {
+        assert_eq!(outcome.await.unwrap(), Err(CallError::ShardRestarting));
+    }
+    let late = router.call(&btc, place("d", Side::Buy, 100, 5)).await;
+    assert_eq!(late, Err(CallError::ShardRestarting));
+    exchange.stop().await;
+    assert_eq!(
+        *seen.fatal.lock().unwrap(),
+        ["a shard's task panicked: no streams today"]
+    );
+
+    // What was durable is there when the process is.
+    let (exchange, _) = start(&journal, 100);
+    let btc = handle(&exchange, "BTC-USD");
+    let a = OrderId::new("a").unwrap();
+    assert!(btc.market_data().read().order(&a).is_some());
+    exchange.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_of_the_journals_writer_ends_the_process() {
+    let journal = MemoryJournal::default();
+    let (setup, seen) = setup(&journal, 100);
+    let setup = Setup {
+        observer: Arc::new(Fragile(AtomicBool::new(true))),
+        ..setup
+    };
+    let exchange = Exchange::start(setup).unwrap();
+    let btc = handle(&exchange, "BTC-USD");
+    let placed = exchange.router().call(&btc, place("a", Side::Buy, 100, 5));
+    assert_eq!(placed.await, Err(CallError::ShardRestarting));
+    assert_eq!(
+        *seen.fatal.lock().unwrap(),
+        ["the journal's writer panicked: no figures today"]
+    );
+}
