@@ -16,7 +16,8 @@ use crate::schema::text::SymbolText;
 use crate::trading::Trading;
 
 failures! {
-    HaltFailures: InstrumentNotFound, CommandRefused, Overloaded, ShardRestarting;
+    HaltFailures: InstrumentNotFound, CommandRefused, Overloaded, ShardRestarting,
+        JournalUnavailable;
 }
 
 /// The calls that stop and resume trading.

@@ -40,8 +40,8 @@ failures! {
         DatabaseUnavailable;
     AmendFailures: MalformedJson, InvalidParameter, OrderNotFound, InstrumentNotFound,
         PayloadTooLarge, UnsupportedMediaType, OrderIdAmbiguous, OrderNotOpen, InstrumentHalted,
-        PriceOutsideBand, PostOnlyWouldCross, CommandRefused, InvalidOrder, Overloaded, ShardRestarting,
-        DatabaseUnavailable;
+        PriceOutsideBand, PostOnlyWouldCross, CommandRefused, InvalidOrder, Overloaded,
+        ShardRestarting, JournalUnavailable, DatabaseUnavailable;
     CancelAllFailures: MalformedJson, PayloadTooLarge, UnsupportedMediaType, InvalidOrder,
         UnknownInstrument;
 }
