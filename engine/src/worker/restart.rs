@@ -36,9 +36,10 @@ impl Worker {
         Crashed
     }
 
-    /// Rebuilds the core from checkpoint and journal after a panic, while other shards go on. First the
-    /// journal settles: what became durable is answered as ever; what was decided behind it, and
-    /// what waits, is forgotten, and its callers hear that the shard is restarting.
+    /// Rebuilds the core from checkpoint and journal after a panic, while other shards go on.
+    /// First the journal settles: what became durable is answered as ever; what was decided
+    /// behind it, and what waits, is forgotten, and its callers hear that the shard is
+    /// restarting.
     pub(super) async fn restart(&mut self, _: Crashed) -> Result<(), GivenUp> {
         self.building = Batch::default();
         self.settle_flush().await;

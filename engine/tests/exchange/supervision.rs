@@ -306,6 +306,8 @@ async fn the_third_panic_in_a_minute_halts_and_a_resume_lifts_it() {
 struct Fragile(AtomicBool);
 
 impl Publisher for Fragile {
+    fn begin_after(&self, _instrument: InstrumentId, _newest: ChangeId) {}
+
     fn publish(&self, _instrument: InstrumentId, _changes: Durable<Vec<Change>>) {
         panic!("no streams today");
     }
