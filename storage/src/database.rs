@@ -233,8 +233,18 @@ impl Database {
     /// # Errors
     /// When the database breaks off meanwhile.
     pub async fn close(self) -> Result<(), DatabaseError> {
+        let backend = self.backend();
         let closing = DatabaseError::failed("closing");
         self.reader.close().await.map_err(closing)?;
+        if backend == DbBackend::Sqlite {
+            // Whoever copies the one file has everything.
+            let folding = DatabaseError::failed("folding SQLite's write-ahead log into its file");
+            let fold = "PRAGMA wal_checkpoint(TRUNCATE)";
+            self.writer
+                .execute_unprepared(fold)
+                .await
+                .map_err(folding)?;
+        }
         let closing = DatabaseError::failed("closing");
         self.writer.close().await.map_err(closing)
     }
