@@ -268,13 +268,12 @@ fn limits(batch_records: usize) -> ProjectorLimits {
     }
 }
 
-/// How many records the database is behind.
-async fn lag(exchange: &Exchange, database: &Database) -> u64 {
-    let (mut projector, handle) = exchange.projector(database, limits(9));
+/// Waits until the database has got over a killed projector and takes another.
+async fn admitted(exchange: &Exchange, database: &Database) {
+    let (mut projector, _) = exchange.projector(database, limits(9));
     while let Err(error) = projector.admit().await {
         println!("{error}");
     }
-    handle.lag(Timestamp::default()).unwrap().records
 }
 
 /// Polls `work` at most `polls` times, and drops it then: what a kill leaves of it.
@@ -322,22 +321,23 @@ async fn a_restart_goes_on_from_the_middle() {
 async fn whenever_it_is_killed_nothing_is_lost_and_nothing_comes_twice() {
     for place in Place::both() {
         let mut exchange = Exchange::new(4);
-        exchange.happen(400);
         let database = place.open().await;
         let mut polls = Random::seeded(5);
         let (mut kills, mut ends) = (0, 0);
-        while lag(&exchange, &database).await > 0 {
+        while kills < 20 {
+            exchange.happen(40);
+            admitted(&exchange, &database).await;
             let (projector, handle) = exchange.projector(&database, limits(9));
-            let most = 1 + polls.below(30);
+            // How far so many polls go depends on the machine; one never reaches the end.
+            let most = if ends > kills { 1 } else { 1 + polls.below(30) };
             if killed_after(most, projector.run(async {})).await.is_none() {
                 kills += 1;
             } else {
                 ends += 1;
-                let status = handle.status();
-                assert!(ends < 50, "it does not get to the end: {status:?}");
+                assert!(ends < 50, "it is hardly ever killed: {:?}", handle.status());
             }
         }
-        assert!(kills > 10, "killed only {kills} times");
+        admitted(&exchange, &database).await;
         exchange.project(&database).await;
         exchange.assert_projected(&database).await;
     }
