@@ -47,7 +47,8 @@ pub struct Setup {
     /// Where each partition's checkpoints are kept, in the same order. Without any, none are made
     /// and a start replays everything.
     pub checkpoints: Vec<Arc<dyn CheckpointStore>>,
-    /// Every instrument ever seen, in the order of their numbers, with its partition.
+    /// Every instrument ever seen, with its partition, in the order in which lists show them; a
+    /// read that names none means the first.
     pub instruments: Vec<(Arc<Instrument>, PartitionId)>,
     /// Bounds.
     pub limits: ExchangeLimits,

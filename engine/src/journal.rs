@@ -184,7 +184,6 @@ pub struct Durable<T> {
 impl<T> Durable<T> {
     /// For this crate's journal code alone: `position` came from [`Journal::append`] or
     /// [`JournalReader::read`] and covers `value`.
-    #[allow(dead_code, reason = "the partition's writer is the one to call it")]
     pub(crate) const fn at(position: Position, value: T) -> Self {
         Self { position, value }
     }

@@ -168,7 +168,7 @@ impl Router {
         instruments.in_order.push(handle);
     }
 
-    /// Every instrument, in the order in which they were first seen.
+    /// Every instrument: those of the settings in their order, then those no longer named there.
     #[must_use]
     pub fn instruments(&self) -> Vec<Arc<InstrumentHandle>> {
         self.instruments.read().in_order.clone()
