@@ -111,18 +111,20 @@ impl Checkpointer {
     /// Folds what the journal holds after the newest checkpoint onto it, and makes that the
     /// newest.
     fn make(&mut self) -> Result<Made, RecoveryError> {
-        let position = self.source.range().newest;
-        if position == self.newest.unwrap_or_default() {
+        let newest = self.source.range().newest;
+        if newest == self.newest.unwrap_or_default() {
             return Ok(Made::Nothing);
         }
         let store = Arc::clone(&self.checkpoints.store);
-        let (base, replaying) = from_newest_good(&*self.source, Some(&*store), |base| {
-            fold(&*self.source, base, position, |instrument| {
-                self.load(base, instrument)
-            })
-        })?;
-        if base.as_ref().map(|base| base.position) == Some(position) {
-            self.newest = Some(position);
+        let (base, (position, replaying)) =
+            from_newest_good(&*self.source, Some(&*store), |base| {
+                fold(&*self.source, base, newest, |instrument| {
+                    self.load(base, instrument)
+                })
+            })?;
+        let begun_at = base.as_ref().map(|base| base.position);
+        if begun_at.unwrap_or_default() == position {
+            self.newest = begun_at;
             return Ok(Made::Nothing);
         }
         let entries = base.as_ref().map(|base| base.entries.iter());
@@ -224,7 +226,165 @@ fn needed_from(manifests: &[Manifest], committed: Option<Position>) -> Option<Po
 
 #[cfg(test)]
 mod tests {
+    use parking_lot::Mutex;
+
     use super::*;
+    use crate::checkpoint::{CheckpointError, CheckpointStore, Saved};
+    use crate::command::Command;
+    use crate::id::{Sequence, Symbol, TradeNumber};
+    use crate::instrument::Increment;
+    use crate::journal::{JournalError, JournalReader, Part, PositionRange, ReadFrame};
+    use crate::market_data::MarketDataLimits;
+    use crate::quantity::Quantity;
+    use crate::record::{Record, begin_payload};
+    use crate::shard::ShardLimits;
+    use crate::time::Timestamp;
+
+    /// Frames as they stand while a writer goes on.
+    #[derive(Default)]
+    struct Frames(Mutex<Vec<ReadFrame>>);
+
+    impl Frames {
+        /// Flushes one more frame.
+        fn flush(&self, part: Part, payload: &[u8]) {
+            let mut frames = self.0.lock();
+            let position = Position::new(u64::try_from(frames.len()).unwrap() + 1);
+            frames.push(ReadFrame {
+                position,
+                part,
+                payload: payload.to_vec(),
+            });
+        }
+    }
+
+    impl JournalSource for Frames {
+        fn range(&self) -> PositionRange {
+            PositionRange {
+                oldest: Position::new(1),
+                newest: Position::new(u64::try_from(self.0.lock().len()).unwrap()),
+            }
+        }
+
+        fn read_from(&self, position: Position) -> Result<Box<dyn JournalReader>, JournalError> {
+            let mut frames = self.0.lock().clone();
+            frames.retain(|frame| frame.position >= position);
+            Ok(Box::new(Reading(frames.into_iter())))
+        }
+    }
+
+    struct Reading(std::vec::IntoIter<ReadFrame>);
+
+    impl JournalReader for Reading {
+        fn read(&mut self) -> Result<Option<ReadFrame>, JournalError> {
+            Ok(self.0.next())
+        }
+    }
+
+    /// Keeps the newest manifest, and every state.
+    #[derive(Default)]
+    struct Kept(Mutex<(Option<Manifest>, HashMap<Position, Vec<u8>>)>);
+
+    impl CheckpointStore for Kept {
+        fn manifests(&self) -> Result<Vec<Manifest>, CheckpointError> {
+            Ok(self.0.lock().0.iter().cloned().collect())
+        }
+
+        fn save(
+            &self,
+            _instrument: InstrumentId,
+            position: Position,
+            bytes: &[u8],
+        ) -> Result<Saved, CheckpointError> {
+            self.0.lock().1.insert(position, bytes.to_vec());
+            Ok(Saved {
+                position,
+                bytes: u64::try_from(bytes.len()).unwrap(),
+                checksum: 0,
+            })
+        }
+
+        fn load(&self, entry: &ManifestEntry) -> Result<Vec<u8>, CheckpointError> {
+            Ok(self.0.lock().1[&entry.saved.position].clone())
+        }
+
+        fn commit(
+            &self,
+            manifest: &Manifest,
+            _before: Option<&Manifest>,
+        ) -> Result<(), CheckpointError> {
+            self.0.lock().0 = Some(manifest.clone());
+            Ok(())
+        }
+    }
+
+    fn checkpointer(source: &Arc<Frames>, store: &Arc<Kept>) -> Checkpointer {
+        let instrument = Instrument {
+            id: InstrumentId::new(0),
+            symbol: Symbol::new("BTC-USD").unwrap(),
+            tick: Increment::new("0.01".parse().unwrap()).unwrap(),
+            lot: Increment::new("0.01".parse().unwrap()).unwrap(),
+            min_quantity: Quantity::new(1).unwrap(),
+            max_quantity: Quantity::new(1).unwrap(),
+            min_notional: None,
+            price_band: None,
+            binance_symbol: None,
+        };
+        Checkpointer {
+            partition: PartitionId::new(0),
+            source: Arc::<Frames>::clone(source),
+            checkpoints: Arc::new(Checkpoints {
+                store: Arc::<Kept>::clone(store),
+                in_use: Mutex::new(()),
+            }),
+            instruments: vec![Arc::new(instrument)],
+            limits: ExchangeLimits {
+                queue_length: 1,
+                shard: ShardLimits::default(),
+                market_data: MarketDataLimits::default(),
+                checkpoint_records: 1,
+            },
+            newest: None,
+            projected: Arc::default(),
+            needed_from: Arc::default(),
+        }
+    }
+
+    /// A payload of one record that changes nothing.
+    fn payload(sequence: u64) -> Vec<u8> {
+        let record = Record {
+            instrument: InstrumentId::new(0),
+            sequence: Sequence::new(sequence),
+            timestamp: Timestamp::from_microseconds(sequence),
+            first_trade: TradeNumber::new(1),
+            command: Command::Resume,
+            events: Vec::new(),
+        };
+        let mut payload = Vec::new();
+        begin_payload(&mut payload);
+        record.parts().encode(&mut payload);
+        payload
+    }
+
+    #[test]
+    fn a_checkpoint_stands_where_a_payload_ends_however_far_the_writer_is_with_the_next() {
+        let (source, store) = (Arc::<Frames>::default(), Arc::<Kept>::default());
+        let mut checkpointer = checkpointer(&source, &store);
+        let position = |checkpointer: &mut Checkpointer| {
+            checkpointer.make().unwrap();
+            let manifest = store.0.lock().0.clone();
+            manifest.map(|manifest| manifest.position.get())
+        };
+        // The first of two frames is flushed, the second is still being written.
+        let (first, second) = (payload(1), payload(2));
+        source.flush(Part::MoreFollows, &first[..3]);
+        assert_eq!(position(&mut checkpointer), None);
+        source.flush(Part::Last, &first[3..]);
+        assert_eq!(position(&mut checkpointer), Some(2));
+        source.flush(Part::MoreFollows, &second[..3]);
+        assert_eq!(position(&mut checkpointer), Some(2));
+        source.flush(Part::Last, &second[3..]);
+        assert_eq!(position(&mut checkpointer), Some(4));
+    }
 
     fn manifest(position: u64) -> Manifest {
         Manifest {

@@ -204,22 +204,24 @@ pub(crate) fn recover_partition(
     Ok((recovered, report))
 }
 
-/// Folds the records after a checkpoint, or all, up to the one at `until` onto the instruments
-/// that have any. `begin` says how such an instrument stands at the checkpoint.
+/// Folds the records after a checkpoint, or all, up to those of the frame at `until` onto the
+/// instruments that have any. `begin` says how such an instrument stands at the checkpoint. Says
+/// too where the last payload ended that was taken in: should `until` stand in the middle of a
+/// run that is still being written, that is before it; a start can't begin in a run's middle.
 pub(crate) fn fold(
     source: &dyn JournalSource,
     after: Option<&Manifest>,
     until: Position,
     mut begin: impl FnMut(InstrumentId) -> Result<Option<Recovered>, RecoveryError>,
-) -> Result<HashMap<InstrumentId, Replaying>, RecoveryError> {
+) -> Result<(Position, HashMap<InstrumentId, Replaying>), RecoveryError> {
     let mut replaying = HashMap::new();
     let after = after.map_or(Position::ZERO, |manifest| manifest.position);
-    for_each_record(source, after, until, |record| {
+    let end = for_each_record(source, after, until, |record| {
         let one = at_hand(&mut replaying, &record, &mut begin)?;
         one.take(&record)?.clear();
         Ok(())
     })?;
-    Ok(replaying)
+    Ok((end, replaying))
 }
 
 /// Rebuilds one instrument's shard while the others go on.
@@ -312,31 +314,33 @@ fn at_hand<'a>(
     }
 }
 
-/// Reads the records behind the frame at `after`, up to those that end at `until` at least.
+/// Reads the records behind the frame at `after`, up to those that end at `until` at least, or
+/// where whole payloads end. Says where the last payload ended that was read.
 fn for_each_record(
     source: &dyn JournalSource,
     after: Position,
     until: Position,
     mut take: impl FnMut(Durable<Record>) -> Result<(), RecoveryError>,
-) -> Result<(), RecoveryError> {
+) -> Result<Position, RecoveryError> {
     let oldest = source.range().oldest;
     if after == Position::ZERO && oldest != Position::ZERO.next() {
         return Err(RecoveryError::BeginningMissing { oldest });
     }
-    if after >= until {
-        return Ok(());
+    let mut end = after;
+    if end >= until {
+        return Ok(end);
     }
-    let mut reader = RecordReader::from(source, after.next())?;
+    let mut reader = RecordReader::from(source, end.next())?;
     while let Some(records) = reader.read()? {
-        let position = records.position();
+        end = records.position();
         for record in records.into_inner() {
-            take(Durable::at(position, record))?;
+            take(Durable::at(end, record))?;
         }
-        if position >= until {
+        if end >= until {
             break;
         }
     }
-    Ok(())
+    Ok(end)
 }
 
 fn replay(
