@@ -282,11 +282,14 @@ mod tests {
 
     /// Keeps the newest manifest, and every state.
     #[derive(Default)]
-    struct Kept(Mutex<(Option<Manifest>, HashMap<Position, Vec<u8>>)>);
+    struct Kept {
+        manifest: Mutex<Option<Manifest>>,
+        states: Mutex<HashMap<Position, Vec<u8>>>,
+    }
 
     impl CheckpointStore for Kept {
         fn manifests(&self) -> Result<Vec<Manifest>, CheckpointError> {
-            Ok(self.0.lock().0.iter().cloned().collect())
+            Ok(self.manifest.lock().iter().cloned().collect())
         }
 
         fn save(
@@ -295,7 +298,7 @@ mod tests {
             position: Position,
             bytes: &[u8],
         ) -> Result<Saved, CheckpointError> {
-            self.0.lock().1.insert(position, bytes.to_vec());
+            self.states.lock().insert(position, bytes.to_vec());
             Ok(Saved {
                 position,
                 bytes: u64::try_from(bytes.len()).unwrap(),
@@ -304,7 +307,7 @@ mod tests {
         }
 
         fn load(&self, entry: &ManifestEntry) -> Result<Vec<u8>, CheckpointError> {
-            Ok(self.0.lock().1[&entry.saved.position].clone())
+            Ok(self.states.lock()[&entry.saved.position].clone())
         }
 
         fn commit(
@@ -312,7 +315,7 @@ mod tests {
             manifest: &Manifest,
             _before: Option<&Manifest>,
         ) -> Result<(), CheckpointError> {
-            self.0.lock().0 = Some(manifest.clone());
+            *self.manifest.lock() = Some(manifest.clone());
             Ok(())
         }
     }
@@ -371,7 +374,7 @@ mod tests {
         let mut checkpointer = checkpointer(&source, &store);
         let position = |checkpointer: &mut Checkpointer| {
             checkpointer.make().unwrap();
-            let manifest = store.0.lock().0.clone();
+            let manifest = store.manifest.lock().clone();
             manifest.map(|manifest| manifest.position.get())
         };
         // The first of two frames is flushed, the second is still being written.
