@@ -38,6 +38,7 @@ use crate::calls::halts::Halts;
 use crate::calls::market_data::MarketDataCalls;
 use crate::calls::operations::Operations;
 use crate::calls::orders::Orders;
+use crate::control::Control;
 use crate::edge::Edge;
 use crate::guard::Guard;
 use crate::health::ExchangeHealth;
@@ -121,6 +122,8 @@ pub struct App {
     feed: Feed,
     exchange: Exchange,
     projection: Projection,
+    /// Stays open: it is written to while the exchange runs.
+    _control: Control,
     /// Keeps every other process out until the end.
     _data_dir: DataDir,
 }
@@ -136,10 +139,12 @@ impl App {
         let Opened {
             data_dir,
             exchange,
+            control,
             instruments,
             journals,
             checkpoints,
         } = open::open(&settings).await?;
+        let control = Control::new(control, Arc::clone(&on_fatal));
         let traded: Vec<Arc<Instrument>> = instruments
             .iter()
             .map(|(instrument, _)| Arc::clone(instrument))
@@ -181,13 +186,7 @@ impl App {
             stopped: stopped.clone(),
         };
         let edge = running.serve_behind(settings.guard, settings.fault_injection);
-        let listener =
-            Listener::bind(settings.listen)
-                .await
-                .map_err(|source| AppError::Listen {
-                    address: settings.listen,
-                    source,
-                })?;
+        let listener = bind(settings.listen).await?;
         let address = listener.address();
         let server = tokio::spawn(listener.serve(edge, stopped));
         Ok(Self {
@@ -197,6 +196,7 @@ impl App {
             feed,
             exchange: engine,
             projection,
+            _control: control,
             _data_dir: data_dir,
         })
     }
@@ -294,6 +294,11 @@ impl Running {
             FaultInjection::On => service((calls, Faults::new(trading)), vec![stream], guard),
         }
     }
+}
+
+async fn bind(address: SocketAddr) -> Result<Listener, AppError> {
+    let bound = Listener::bind(address).await;
+    bound.map_err(|source| AppError::Listen { address, source })
 }
 
 /// Runs what blocks where it may.

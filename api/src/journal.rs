@@ -145,7 +145,8 @@ impl InspectError {
             Self::ControlLog(
                 ControlLogError::Record { .. }
                 | ControlLogError::OutOfStep { .. }
-                | ControlLogError::Contradiction { .. },
+                | ControlLogError::Contradiction { .. }
+                | ControlLogError::KeyExists { .. },
             )
             | Self::Record {
                 source: ReadError::Record { .. },

@@ -9,6 +9,7 @@ mod documented;
 pub mod app;
 pub mod archive;
 pub mod calls;
+pub mod control;
 pub mod decimal;
 pub mod edge;
 pub mod guard;

@@ -137,7 +137,9 @@ fn exit_code(error: &AppError) -> u8 {
         AppError::ControlLog(error) => match error {
             ControlLogError::Journal(error) => journal_exit_code(error),
             ControlLogError::Record { .. } | ControlLogError::OutOfStep { .. } => DAMAGED_JOURNAL,
-            ControlLogError::Contradiction { .. } => WRONG_SETTING,
+            ControlLogError::Contradiction { .. } | ControlLogError::KeyExists { .. } => {
+                WRONG_SETTING
+            }
         },
         AppError::Exchange(StartError::Recovery(error)) => match error {
             RecoveryError::Read(ReadError::Journal(error)) => journal_exit_code(error),

@@ -1,17 +1,21 @@
 //! The control log's records, and their bytes: what the exchange is and what trades on it.
 //!
 //! The log is read before any shard starts and is never trimmed. Its first record names the
-//! exchange; every instrument follows when it is first seen, and is never taken back. Payloads
-//! are built as a partition's are (see [`crate::record`]), with a version of their own.
+//! exchange; every instrument follows when it is first seen, and is never taken back; so do the
+//! keys as they are made and revoked. Payloads are built as a partition's are (see
+//! [`crate::record`]), with a version of their own.
 
 #[cfg(test)]
 mod tests;
+
+use std::num::NonZeroU32;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::id::{InstrumentId, Symbol};
+use crate::access::{AccessKey, Holder, KeyId, SecretHash};
+use crate::id::{ClientId, InstrumentId, Symbol};
 use crate::instrument::{Increment, Instrument, PriceBand};
 use crate::quantity::{Notional, Quantity};
 use crate::record::{RecordError, wire};
@@ -37,6 +41,15 @@ pub enum ControlRecord {
         partition: u32,
         /// When.
         created_at: Timestamp,
+    },
+    /// A key was made.
+    KeyCreated(AccessKey),
+    /// A key is no longer one.
+    KeyRevoked {
+        /// Which.
+        key: KeyId,
+        /// When.
+        revoked_at: Timestamp,
     },
 }
 
@@ -71,6 +84,29 @@ enum WireRecord<'a> {
     },
     #[serde(borrow)]
     InstrumentListed(WireInstrument<'a>),
+    #[serde(borrow)]
+    KeyCreated(WireKey<'a>),
+    KeyRevoked {
+        key: u64,
+        revoked_at: u64,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireKey<'a> {
+    id: u64,
+    secret_hash: [u8; 32],
+    #[serde(borrow)]
+    holder: WireHolder<'a>,
+    requests_per_second: Option<u32>,
+    created_at: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+enum WireHolder<'a> {
+    Reader(&'a str),
+    Trader(&'a str),
+    Admin(#[serde(borrow)] Option<&'a str>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -122,6 +158,11 @@ impl<'a> WireRecord<'a> {
                 partition: *partition,
                 created_at: created_at.microseconds(),
             }),
+            ControlRecord::KeyCreated(key) => Self::KeyCreated(WireKey::of(key)),
+            ControlRecord::KeyRevoked { key, revoked_at } => Self::KeyRevoked {
+                key: key.get(),
+                revoked_at: revoked_at.microseconds(),
+            },
         }
     }
 
@@ -138,6 +179,11 @@ impl<'a> WireRecord<'a> {
                 partition: listed.partition,
                 created_at: Timestamp::from_microseconds(listed.created_at),
                 instrument: listed.into_instrument()?,
+            }),
+            Self::KeyCreated(key) => key.into_key().map(ControlRecord::KeyCreated),
+            Self::KeyRevoked { key, revoked_at } => Ok(ControlRecord::KeyRevoked {
+                key: KeyId::new(key),
+                revoked_at: Timestamp::from_microseconds(revoked_at),
             }),
         }
     }
@@ -161,6 +207,55 @@ impl WireInstrument<'_> {
             min_notional: self.min_notional.map(Notional::new),
             price_band: price_band.transpose()?,
             binance_symbol: self.binance_symbol.map(str::to_owned),
+        })
+    }
+}
+
+impl<'a> WireKey<'a> {
+    fn of(key: &'a AccessKey) -> Self {
+        Self {
+            id: key.id.get(),
+            secret_hash: *key.secret_hash.as_bytes(),
+            holder: WireHolder::of(&key.holder),
+            requests_per_second: key.requests_per_second.map(NonZeroU32::get),
+            created_at: key.created_at.microseconds(),
+        }
+    }
+
+    fn into_key(self) -> Result<AccessKey, RecordError> {
+        let requests_per_second = self
+            .requests_per_second
+            .map(|requests| NonZeroU32::new(requests).ok_or(out_of_range("requests_per_second")));
+        Ok(AccessKey {
+            id: KeyId::new(self.id),
+            secret_hash: SecretHash::new(self.secret_hash),
+            holder: self.holder.into_holder()?,
+            requests_per_second: requests_per_second.transpose()?,
+            created_at: Timestamp::from_microseconds(self.created_at),
+        })
+    }
+}
+
+impl<'a> WireHolder<'a> {
+    fn of(holder: &'a Holder) -> Self {
+        match holder {
+            Holder::Reader(client) => Self::Reader(client.as_str()),
+            Holder::Trader(client) => Self::Trader(client.as_str()),
+            Holder::Admin(client) => Self::Admin(client.as_ref().map(ClientId::as_str)),
+        }
+    }
+
+    fn into_holder(self) -> Result<Holder, RecordError> {
+        let client = |text| {
+            ClientId::new(text).map_err(|source| RecordError::Id {
+                field: "client",
+                source,
+            })
+        };
+        Ok(match self {
+            Self::Reader(text) => Holder::Reader(client(text)?),
+            Self::Trader(text) => Holder::Trader(client(text)?),
+            Self::Admin(text) => Holder::Admin(text.map(client).transpose()?),
         })
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! It knows no SQL, no HTTP, no JSON and no files.
 
+pub mod access;
 pub mod admission;
 pub mod answer;
 pub mod book;

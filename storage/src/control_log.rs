@@ -1,4 +1,4 @@
-//! The control log: who the exchange is, and which instruments it has ever had.
+//! The control log: who the exchange is, which instruments it has ever had, and who holds a key.
 //!
 //! Read before any shard starts, written rarely, never trimmed. An instrument's number is its
 //! place among the instruments listed, so that every record of every partition keeps its meaning
@@ -11,6 +11,7 @@ mod tests;
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
+use shardbook_engine::access::{AccessKey, KeyId};
 use shardbook_engine::control::{ControlRecord, begin_payload, decode_payload};
 use shardbook_engine::id::InstrumentId;
 use shardbook_engine::instrument::{Instrument, InstrumentSpecification};
@@ -59,6 +60,12 @@ pub enum ControlLogError {
         /// What was asked for.
         given: Decimal,
     },
+    /// A new key has the id of another.
+    #[error("there is a key {key} already")]
+    KeyExists {
+        /// Which.
+        key: KeyId,
+    },
 }
 
 /// An instrument and the partition that holds its records.
@@ -75,6 +82,7 @@ pub struct ControlLog {
     journal: Box<dyn Journal>,
     exchange: Uuid,
     listings: Vec<Listing>,
+    keys: Vec<AccessKey>,
 }
 
 impl ControlLog {
@@ -84,7 +92,10 @@ impl ControlLog {
     /// When the journal can't be read or written, or does not hold a control log.
     pub fn open(mut journal: Box<dyn Journal>, now: Timestamp) -> Result<Self, ControlLogError> {
         let Contents {
-            exchange, listings, ..
+            exchange,
+            listings,
+            keys,
+            ..
         } = Contents::read(&*journal.source())?;
         let exchange = match exchange {
             Some(exchange) => exchange,
@@ -94,6 +105,7 @@ impl ControlLog {
             journal,
             exchange,
             listings,
+            keys,
         })
     }
 
@@ -107,6 +119,47 @@ impl ControlLog {
     #[must_use]
     pub fn listings(&self) -> &[Listing] {
         &self.listings
+    }
+
+    /// Every key that is not revoked, in the order in which they were made.
+    #[must_use]
+    pub fn keys(&self) -> &[AccessKey] {
+        &self.keys
+    }
+
+    /// Makes a key, durably.
+    ///
+    /// # Errors
+    /// When another key has its id, or the journal can't be written or has no room.
+    pub fn create_key(&mut self, key: AccessKey) -> Result<(), ControlLogError> {
+        if self.keys.iter().any(|known| known.id == key.id) {
+            return Err(ControlLogError::KeyExists { key: key.id });
+        }
+        self.journal.secure_room()?;
+        append(&mut *self.journal, &ControlRecord::KeyCreated(key.clone()))?;
+        self.keys.push(key);
+        Ok(())
+    }
+
+    /// Revokes a key, durably, and returns it; `None` if there is no such key.
+    ///
+    /// # Errors
+    /// When the journal can't be written or has no room.
+    pub fn revoke_key(
+        &mut self,
+        key: KeyId,
+        now: Timestamp,
+    ) -> Result<Option<AccessKey>, ControlLogError> {
+        let Some(at) = self.keys.iter().position(|known| known.id == key) else {
+            return Ok(None);
+        };
+        self.journal.secure_room()?;
+        let record = ControlRecord::KeyRevoked {
+            key,
+            revoked_at: now,
+        };
+        append(&mut *self.journal, &record)?;
+        Ok(Some(self.keys.remove(at)))
     }
 
     /// Lists an instrument, durably, if it is new; else takes on its rules, which may change,
@@ -158,6 +211,8 @@ pub struct Contents {
     pub exchange: Option<Uuid>,
     /// Every instrument ever listed, in the order of their numbers.
     pub listings: Vec<Listing>,
+    /// Every key that is not revoked, in the order in which they were made.
+    pub keys: Vec<AccessKey>,
 }
 
 impl Contents {
@@ -171,7 +226,8 @@ impl Contents {
         while let Some((position, records)) = read(&mut *frames)? {
             for record in records {
                 contents.records.push((position, record.clone()));
-                take(record, &mut contents.exchange, &mut contents.listings)
+                contents
+                    .take(record)
                     .map_err(|what| ControlLogError::OutOfStep { position, what })?;
             }
         }
@@ -191,46 +247,57 @@ fn read(
     Ok(Some((position, records)))
 }
 
-fn take(
-    record: ControlRecord,
-    exchange: &mut Option<Uuid>,
-    listings: &mut Vec<Listing>,
-) -> Result<(), String> {
-    match record {
-        ControlRecord::ExchangeCreated {
-            exchange: created, ..
-        } => {
-            if let Some(earlier) = exchange.replace(created) {
-                return Err(format!("a second exchange, {created}, after {earlier}"));
+impl Contents {
+    fn take(&mut self, record: ControlRecord) -> Result<(), String> {
+        match record {
+            ControlRecord::ExchangeCreated {
+                exchange: created, ..
+            } => {
+                if let Some(earlier) = self.exchange.replace(created) {
+                    return Err(format!("a second exchange, {created}, after {earlier}"));
+                }
             }
-        }
-        ControlRecord::InstrumentListed {
-            instrument,
-            partition,
-            ..
-        } => {
-            if exchange.is_none() {
-                return Err(format!(
-                    "{} is listed before there is an exchange",
-                    instrument.symbol
-                ));
-            }
-            if usize::try_from(instrument.id.get()) != Ok(listings.len()) {
-                return Err(format!(
-                    "{} has number {}, but is the {}. instrument, counted from 0",
-                    instrument.symbol,
-                    instrument.id.get(),
-                    listings.len()
-                ));
-            }
-            let partition = PartitionId::new(partition);
-            listings.push(Listing {
-                instrument: Arc::new(instrument),
+            ControlRecord::InstrumentListed {
+                instrument,
                 partition,
-            });
+                ..
+            } => self.list(instrument, partition)?,
+            ControlRecord::KeyCreated(key) => {
+                if self.keys.iter().any(|known| known.id == key.id) {
+                    return Err(format!("a second key {}", key.id));
+                }
+                self.keys.push(key);
+            }
+            ControlRecord::KeyRevoked { key, .. } => {
+                let at = self.keys.iter().position(|known| known.id == key);
+                let at = at.ok_or_else(|| format!("key {key} is revoked and was never made"))?;
+                self.keys.remove(at);
+            }
         }
+        Ok(())
     }
-    Ok(())
+
+    fn list(&mut self, instrument: Instrument, partition: u32) -> Result<(), String> {
+        if self.exchange.is_none() {
+            return Err(format!(
+                "{} is listed before there is an exchange",
+                instrument.symbol
+            ));
+        }
+        if usize::try_from(instrument.id.get()) != Ok(self.listings.len()) {
+            return Err(format!(
+                "{} has number {}, but is the {}. instrument, counted from 0",
+                instrument.symbol,
+                instrument.id.get(),
+                self.listings.len()
+            ));
+        }
+        self.listings.push(Listing {
+            instrument: Arc::new(instrument),
+            partition: PartitionId::new(partition),
+        });
+        Ok(())
+    }
 }
 
 fn create(journal: &mut dyn Journal, now: Timestamp) -> Result<Uuid, ControlLogError> {

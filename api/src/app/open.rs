@@ -26,6 +26,7 @@ const CONTROL_LOG: JournalOptions = JournalOptions {
 pub(super) struct Opened {
     pub(super) data_dir: DataDir,
     pub(super) exchange: Uuid,
+    pub(super) control: ControlLog,
     /// Those of the settings in their order, then those that they no longer name.
     pub(super) instruments: Vec<(Arc<Instrument>, PartitionId)>,
     pub(super) journals: Vec<Box<dyn Journal>>,
@@ -75,6 +76,7 @@ fn open_blocking(
     let checkpoints = checkpoints.collect::<Result<_, _>>()?;
     Ok(Opened {
         exchange,
+        control,
         data_dir,
         instruments,
         journals,

@@ -1,16 +1,19 @@
 //! A record as one line of JSON, in the API's words: decimals at the instrument's scale, orders
 //! by the sequence that placed them.
 
+use std::num::NonZeroU32;
+
 use serde::Serialize;
 use uuid::Uuid;
 
+use shardbook_engine::access::{AccessKey, Role};
 use shardbook_engine::command::{
     Amend, Cancel, Command, FeedSource, MassCancel, MirrorLevel, MirrorScope, MirrorUpdate,
     OrderChange, Requester, Tape,
 };
 use shardbook_engine::control::ControlRecord;
 use shardbook_engine::event::{Event, Priority};
-use shardbook_engine::id::{OrderRef, TradeNumber};
+use shardbook_engine::id::{ClientId, OrderRef, TradeNumber};
 use shardbook_engine::instrument::{Instrument, PriceBand};
 use shardbook_engine::journal::Position;
 use shardbook_engine::order::{ChosenId, NewOrder, OrderKind, SelfTradePrevention, TimeInForce};
@@ -54,6 +57,15 @@ enum ControlEntry<'a> {
         price_band: Option<DecimalText>,
         binance_symbol: Option<&'a str>,
     },
+    KeyCreated {
+        key_id: String,
+        role: Word<Role>,
+        client_id: Option<&'a str>,
+        requests_per_second: Option<u32>,
+    },
+    KeyRevoked {
+        key_id: String,
+    },
 }
 
 impl<'a> ControlLine<'a> {
@@ -73,6 +85,13 @@ impl<'a> ControlLine<'a> {
                 partition,
                 created_at,
             } => (*created_at, ControlEntry::listed(instrument, *partition)),
+            ControlRecord::KeyCreated(key) => (key.created_at, ControlEntry::key(key)),
+            ControlRecord::KeyRevoked { key, revoked_at } => (
+                *revoked_at,
+                ControlEntry::KeyRevoked {
+                    key_id: key.to_string(),
+                },
+            ),
         };
         Self {
             log: "control",
@@ -84,6 +103,16 @@ impl<'a> ControlLine<'a> {
 }
 
 impl<'a> ControlEntry<'a> {
+    /// A key without its secret's hash: nobody who reads this needs it.
+    fn key(key: &'a AccessKey) -> Self {
+        Self::KeyCreated {
+            key_id: key.id.to_string(),
+            role: Word(key.holder.role()),
+            client_id: key.holder.client().map(ClientId::as_str),
+            requests_per_second: key.requests_per_second.map(NonZeroU32::get),
+        }
+    }
+
     fn listed(instrument: &'a Instrument, partition: u32) -> Self {
         let percent =
             |band: PriceBand| DecimalText::new(u128::from(band.basis_points()), PERCENT_SCALE);

@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
+use shardbook_engine::access::Role;
 use shardbook_engine::market_data::InstrumentStatus;
 use shardbook_engine::order::{
     CancelReason, Order, OrderState, Rejection, SelfTradePrevention, TimeInForce,
@@ -69,6 +70,13 @@ macro_rules! worded {
         );
     };
 }
+
+worded!(
+    Role, "Role",
+    Role::Reader => "reader",
+    Role::Trader => "trader",
+    Role::Admin => "admin",
+);
 
 worded!(Side, "Side", Side::Buy => "buy", Side::Sell => "sell",);
 

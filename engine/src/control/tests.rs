@@ -10,6 +10,20 @@ fn payload_of(records: &[ControlRecord]) -> Vec<u8> {
     payload
 }
 
+fn client(name: &str) -> ClientId {
+    ClientId::new(name).unwrap()
+}
+
+fn key(id: u64, holder: Holder, requests_per_second: Option<NonZeroU32>) -> ControlRecord {
+    ControlRecord::KeyCreated(AccessKey {
+        id: KeyId::new(id),
+        secret_hash: SecretHash::new([u8::try_from(id % 251).unwrap(); 32]),
+        holder,
+        requests_per_second,
+        created_at: Timestamp::from_microseconds(4),
+    })
+}
+
 fn records() -> Vec<ControlRecord> {
     let plain = Instrument {
         id: InstrumentId::new(1),
@@ -42,6 +56,18 @@ fn records() -> Vec<ControlRecord> {
         },
         listed(plain, 0),
         listed(full, 7),
+        key(1, Holder::Admin(None), None),
+        key(2, Holder::Admin(Some(client("root"))), None),
+        key(3, Holder::Reader(client("eve")), NonZeroU32::new(7)),
+        key(
+            u64::MAX,
+            Holder::Trader(client("alice")),
+            Some(NonZeroU32::MAX),
+        ),
+        ControlRecord::KeyRevoked {
+            key: KeyId::new(1),
+            revoked_at: Timestamp::from_microseconds(5),
+        },
     ]
 }
 

@@ -2,7 +2,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use rust_decimal::Decimal;
-use shardbook_engine::id::Symbol;
+use shardbook_engine::access::{Holder, SecretHash};
+use shardbook_engine::id::{ClientId, Symbol};
 use shardbook_engine::instrument::{Increment, InstrumentSpecification};
 use shardbook_engine::journal::{
     Journal, JournalError, JournalReader, JournalSource, Part, Position, PositionRange, ReadFrame,
@@ -143,4 +144,44 @@ fn a_log_that_does_not_begin_with_its_exchange_is_refused() {
         .unwrap()
         .to_string();
     assert!(error.contains("before there is an exchange"), "{error}");
+}
+
+fn key(id: u64, client: &str) -> AccessKey {
+    AccessKey {
+        id: KeyId::new(id),
+        secret_hash: SecretHash::new([7; 32]),
+        holder: Holder::Trader(ClientId::new(client).unwrap()),
+        requests_per_second: None,
+        created_at: NOW,
+    }
+}
+
+#[test]
+fn keys_last_until_they_are_revoked() {
+    let frames = Frames::default();
+    let mut log = open(&frames);
+    for (id, client) in [(1, "alice"), (2, "bob"), (3, "carol")] {
+        log.create_key(key(id, client)).unwrap();
+    }
+    let error = log.create_key(key(2, "dave")).unwrap_err();
+    assert!(matches!(error, ControlLogError::KeyExists { .. }));
+    let revoked = log.revoke_key(KeyId::new(2), NOW).unwrap();
+    assert_eq!(revoked, Some(key(2, "bob")));
+    let written = frames.range();
+    assert_eq!(log.revoke_key(KeyId::new(2), NOW).unwrap(), None);
+    assert_eq!(frames.range(), written);
+    let left = [key(1, "alice"), key(3, "carol")];
+    assert_eq!(log.keys(), left);
+    assert_eq!(open(&frames).keys(), left);
+}
+
+#[test]
+fn a_key_that_was_never_made_can_not_have_been_revoked() {
+    let frames = Frames::default();
+    let mut log = open(&frames);
+    log.create_key(key(1, "alice")).unwrap();
+    log.revoke_key(KeyId::new(1), NOW).unwrap();
+    frames.0.lock().unwrap().remove(1);
+    let error = ControlLog::open(Box::new(frames), NOW).err().unwrap();
+    assert!(error.to_string().contains("never made"), "{error}");
 }
