@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod golden;
 #[path = "../crash/server.rs"]
 mod server;
 

@@ -69,6 +69,12 @@ impl JournalId {
         Self(*Uuid::new_v4().as_bytes())
     }
 
+    /// One that is always the same, for files that tests keep.
+    #[cfg(test)]
+    pub(super) const fn golden(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     pub(super) fn salt(self) -> Salt {
         Salt(crc32c::crc32c(&self.0))
     }

@@ -3,6 +3,7 @@
 
 mod crashes;
 mod damage;
+mod golden;
 pub(crate) mod machine;
 mod reading;
 
