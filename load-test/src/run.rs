@@ -1,145 +1,213 @@
-//! One run: a thread that keeps time, and connections that send what is due.
+//! One run: senders on their connections, a thread that keeps time, and someone who watches.
 
 use std::num::NonZeroU32;
+use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use bytes::Bytes;
-use tokio::sync::Semaphore;
+use indicatif::{ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::connection::{Connection, Target};
-use crate::schedule::Schedule;
-use crate::summary::Summary;
+use crate::http::{self, Client};
+use crate::pace::Pace;
+use crate::tally::Tally;
+use crate::websocket::{self, Socket};
+use crate::workload::Workload;
+
+/// A request without an answer for so long has failed.
+pub(crate) const ANSWER_WAIT: Duration = Duration::from_secs(30);
+
+/// How often the progress is shown.
+const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+
+/// Who is asked, and as whom.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// `host:port`.
+    pub(crate) address: String,
+    /// Where the exchange asks for one.
+    pub(crate) key: Option<String>,
+}
+
+/// How requests go out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Protocol {
+    /// `POST /orders`, one in flight on each connection.
+    Single,
+    /// `POST /orders/batch` with so many orders, one in flight on each connection.
+    Batch {
+        /// How many orders.
+        orders: NonZeroU32,
+    },
+    /// `WS /stream`.
+    WebSocket {
+        /// At most so many unanswered on each connection.
+        in_flight: NonZeroU32,
+    },
+}
+
+/// Whether the exchange or the clock says when the next request goes out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Loop {
+    /// So many requests a second.
+    Open {
+        /// Requests a second.
+        rate: NonZeroU32,
+    },
+    /// As soon as there is an answer.
+    Closed,
+}
 
 /// What to send where, and how fast.
 #[derive(Debug)]
 pub(crate) struct Load {
-    pub(crate) orders: Vec<Bytes>,
     pub(crate) target: Target,
-    /// Orders a second.
-    pub(crate) rate: NonZeroU32,
+    pub(crate) workload: Workload,
+    pub(crate) protocol: Protocol,
+    pub(crate) pace: Loop,
     pub(crate) seconds: NonZeroU32,
     pub(crate) connections: NonZeroU32,
 }
 
-/// What the connections share.
+/// What the senders share.
 #[derive(Debug)]
-struct Shared {
-    orders: Vec<Bytes>,
-    target: Target,
-    schedule: Schedule,
-    /// One permit for each order that is due and not taken yet. However far the exchange falls
-    /// behind, this is a number and no queue.
-    due: Semaphore,
-    answered: AtomicU64,
+pub(crate) struct Run {
+    pub(crate) workload: Workload,
+    pub(crate) pace: Pace,
+    pub(crate) tally: Mutex<Tally>,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// All that was counted.
+    pub(crate) tally: Tally,
+    /// How many requests there were to send, where that was fixed.
+    pub(crate) asked: Option<u64>,
+    /// From the first request to the last answer.
+    pub(crate) took: Duration,
+}
+
+impl FromStr for Target {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self {
+            address: text.to_owned(),
+            key: None,
+        })
+    }
+}
+
+impl Target {
+    /// # Errors
+    /// When nobody listens there.
+    pub(crate) async fn connect(&self) -> Result<TcpStream> {
+        let stream = TcpStream::connect(&self.address)
+            .await
+            .with_context(|| format!("connecting to {}", self.address))?;
+        // A small request must not wait for the answer to the one before.
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+impl Finished {
+    /// Whether each request was answered, and none with a failure of the server's.
+    pub(crate) fn all_well(&self) -> bool {
+        let answers = self.tally.answers();
+        self.tally.all_well() && answers > 0 && self.asked.is_none_or(|asked| asked == answers)
+    }
+}
+
+/// One connection, ready to send.
+enum Sender {
+    Single(Client),
+    Batch(Client, u32),
+    WebSocket(Box<Socket>, u32),
+}
+
+impl Sender {
+    async fn connect(target: &Target, protocol: Protocol) -> Result<Self> {
+        Ok(match protocol {
+            Protocol::Single => Self::Single(Client::connect(target.clone()).await?),
+            Protocol::Batch { orders } => {
+                Self::Batch(Client::connect(target.clone()).await?, orders.get())
+            }
+            Protocol::WebSocket { in_flight } => {
+                Self::WebSocket(Box::new(websocket::connect(target).await?), in_flight.get())
+            }
+        })
+    }
+
+    async fn send(self, run: Arc<Run>) -> Result<()> {
+        match self {
+            Self::Single(client) => http::send_singles(client, &run).await,
+            Self::Batch(client, orders) => http::send_batches(client, &run, orders).await,
+            Self::WebSocket(socket, in_flight) => {
+                websocket::send_pipelined(*socket, run, in_flight).await
+            }
+        }
+    }
 }
 
 /// Sends the load and waits for every answer.
 ///
 /// # Errors
-/// When the exchange can't be reached to begin with.
-pub(crate) async fn run(load: Load) -> Result<Summary> {
+/// When the exchange can't be reached to begin with, or is none.
+pub(crate) async fn run(load: Load) -> Result<Finished> {
     let mut connections = Vec::new();
     for _ in 0..load.connections.get() {
-        connections.push(Connection::open(&load.target).await?);
+        connections.push(Sender::connect(&load.target, load.protocol).await?);
     }
-    let asked = u64::from(load.rate.get()) * u64::from(load.seconds.get());
-    let count = asked.min(u64::try_from(load.orders.len())?);
     let start = Instant::now();
-    let shared = Arc::new(Shared {
-        orders: load.orders,
-        target: load.target,
-        schedule: Schedule::new(start, load.rate, count),
-        due: Semaphore::new(0),
-        answered: AtomicU64::new(0),
+    let run = Arc::new(Run {
+        workload: load.workload,
+        pace: match load.pace {
+            Loop::Open { rate } => Pace::open(start, rate, load.seconds),
+            Loop::Closed => Pace::closed(start, load.seconds),
+        },
+        tally: Mutex::new(Tally::new(start)?),
     });
     let mut senders = JoinSet::new();
     for connection in connections {
-        senders.spawn(send_what_is_due(connection, Arc::clone(&shared)));
+        senders.spawn(connection.send(Arc::clone(&run)));
     }
-    let senders_count = senders.len();
     let timekeeper = {
-        let shared = Arc::clone(&shared);
-        std::thread::spawn(move || keep_time(&shared, senders_count))
+        let run = Arc::clone(&run);
+        std::thread::spawn(move || run.pace.keep_time())
     };
-    let progress = tokio::spawn(show_progress(Arc::clone(&shared)));
-    let mut summary = Summary::new(count)?;
+    let progress = tokio::spawn(show_progress(Arc::clone(&run), load.seconds));
     while let Some(sent) = senders.join_next().await {
-        summary.add(&sent??)?;
+        sent??;
     }
-    summary.took(start.elapsed());
+    let took = start.elapsed();
     progress.abort();
+    let _ = progress.await;
     timekeeper.join().ok().context("the timekeeper stopped")?;
-    Ok(summary)
+    let run = Arc::into_inner(run).context("nobody else is left")?;
+    Ok(Finished {
+        asked: run.pace.total(),
+        tally: run.tally.into_inner(),
+        took,
+    })
 }
 
-/// A thread of its own: the runtime's timers count milliseconds, which is long for an order.
-fn keep_time(shared: &Shared, senders: usize) {
-    for index in 0..shared.schedule.count() {
-        let wait = shared
-            .schedule
-            .due_at(index)
-            .saturating_duration_since(Instant::now());
-        if !wait.is_zero() {
-            std::thread::sleep(wait);
-        }
-        shared.due.add_permits(1);
-    }
-    // Each sender's last look, which finds nothing left.
-    shared.due.add_permits(senders);
-}
-
-async fn send_what_is_due(connection: Connection, shared: Arc<Shared>) -> Result<Summary> {
-    let mut connection = Some(connection);
-    let mut summary = Summary::new(0)?;
+/// On standard error, where that is a terminal.
+async fn show_progress(run: Arc<Run>, seconds: NonZeroU32) -> Result<()> {
+    let bar = ProgressBar::new(seconds.get().into());
+    bar.set_style(ProgressStyle::with_template(
+        "{wide_bar} {pos}/{len} s, {msg}",
+    )?);
+    let mut ticks = tokio::time::interval(PROGRESS_EVERY);
     loop {
-        shared.due.acquire().await?.forget();
-        let Some(due) = shared.schedule.take() else {
-            return Ok(summary);
-        };
-        let order = shared
-            .orders
-            .get(usize::try_from(due.index)?)
-            .cloned()
-            .context("the schedule is no longer than the orders")?;
-        match place(&mut connection, &shared.target, order).await {
-            Ok(status) => summary.answered(due.at.elapsed(), status)?,
-            Err(error) => summary.failed(&error),
-        }
-        shared.answered.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// A connection that failed is not used again; the next order opens a new one.
-async fn place(
-    connection: &mut Option<Connection>,
-    target: &Target,
-    order: Bytes,
-) -> Result<hyper::StatusCode> {
-    let mut open = match connection.take() {
-        Some(open) => open,
-        None => Connection::open(target).await?,
-    };
-    let status = open.place(order).await?;
-    *connection = Some(open);
-    Ok(status)
-}
-
-async fn show_progress(shared: Arc<Shared>) {
-    let mut seconds = tokio::time::interval(Duration::from_secs(1));
-    let mut before = 0;
-    loop {
-        seconds.tick().await;
-        let now = shared.answered.load(Ordering::Relaxed);
-        eprintln!(
-            "{now} of {} answered, {} in the last second",
-            shared.schedule.count(),
-            now - before
-        );
-        before = now;
+        ticks.tick().await;
+        bar.set_position(run.pace.start().elapsed().as_secs());
+        let answers = run.tally.lock().answers();
+        bar.set_message(format!("{answers} answered"));
     }
 }
 
