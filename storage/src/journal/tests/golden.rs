@@ -13,8 +13,7 @@ use std::fs;
 use std::sync::LazyLock;
 
 use shardbook_engine::checkpoint::{self, CheckpointStore, Manifest, ManifestEntry};
-use shardbook_engine::control::{self, ControlRecord};
-use shardbook_engine::instrument::Instrument;
+use shardbook_engine::control;
 use shardbook_engine::market_data::{Applied, MarketData, MarketDataLimits};
 use shardbook_engine::partition::reader::RecordReader;
 use shardbook_engine::record::{Record, begin_payload, decode_payload};
@@ -103,21 +102,7 @@ fn append_payload(journal: &mut FileJournal, payload: &[u8]) {
 
 fn write_control_log(directory: &Path) {
     let mut journal = begin(directory, *b"golden control 1");
-    let created_at = story::begin();
-    let exchange = EXCHANGE;
-    let mut records = vec![ControlRecord::ExchangeCreated {
-        exchange,
-        created_at,
-    }];
-    for instrument in story::instruments() {
-        let instrument = Instrument::clone(&instrument);
-        records.push(ControlRecord::InstrumentListed {
-            instrument,
-            partition: 0,
-            created_at,
-        });
-    }
-    for record in records {
+    for record in story::control_records(EXCHANGE) {
         let mut payload = Vec::new();
         control::begin_payload(&mut payload);
         record.encode(&mut payload);

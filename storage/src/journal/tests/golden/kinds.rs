@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use shardbook_engine::access::Holder;
 use shardbook_engine::command::{Command, FeedSource, MirrorScope, OrderChange, Requester};
 use shardbook_engine::control::ControlRecord;
 use shardbook_engine::event::{Event, Maker, Priority};
@@ -145,11 +146,18 @@ const fn requester(requester: &Requester) -> &'static str {
 }
 
 /// How many there are of the control log's.
-pub(super) const CONTROL_COUNT: usize = 2;
+pub(super) const CONTROL_COUNT: usize = 7;
 
 pub(super) const fn of_control(record: &ControlRecord) -> &'static str {
     match record {
         ControlRecord::ExchangeCreated { .. } => "exchange",
         ControlRecord::InstrumentListed { .. } => "instrument",
+        ControlRecord::KeyCreated(key) => match key.holder {
+            Holder::Reader(_) => "reader",
+            Holder::Trader(_) => "trader",
+            Holder::Admin(Some(_)) => "administrator with a client",
+            Holder::Admin(None) => "administrator",
+        },
+        ControlRecord::KeyRevoked { .. } => "revoked key",
     }
 }

@@ -2,13 +2,16 @@
 //!
 //! Decided by a real shard, so that the records follow from one another as an exchange's do.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
+use shardbook_engine::access::{AccessKey, Holder, KeyId, SecretHash};
 use shardbook_engine::command::{
     Amend, Cancel, Command, FeedSource, MassCancel, MirrorLevel, MirrorScope, MirrorUpdate,
     OrderChange, Requester, Stamped, Tape,
 };
+use shardbook_engine::control::ControlRecord;
 use shardbook_engine::id::{ClientId, IdempotencyKey, InstrumentId, OrderId, Symbol};
 use shardbook_engine::instrument::{Increment, Instrument, PriceBand};
 use shardbook_engine::order::{
@@ -20,6 +23,7 @@ use shardbook_engine::record::Record;
 use shardbook_engine::shard::{Decision, Shard, ShardLimits};
 use shardbook_engine::side::Side;
 use shardbook_engine::time::Timestamp;
+use uuid::Uuid;
 
 /// 2026-01-01T00:00:00Z, in microseconds.
 const BEGIN: u64 = 1_767_225_600_000_000;
@@ -58,9 +62,44 @@ pub(super) fn instruments() -> [Arc<Instrument>; 2] {
     [Arc::new(btc), Arc::new(eth)]
 }
 
-/// The time of the story's first record, and of what comes before it.
-pub(super) fn begin() -> Timestamp {
-    Timestamp::from_microseconds(BEGIN)
+/// The control log's records. What is added goes to the end.
+pub(super) fn control_records(exchange: Uuid) -> Vec<ControlRecord> {
+    let created_at = Timestamp::from_microseconds(BEGIN);
+    let mut records = vec![ControlRecord::ExchangeCreated {
+        exchange,
+        created_at,
+    }];
+    for instrument in instruments() {
+        let instrument = Instrument::clone(&instrument);
+        records.push(ControlRecord::InstrumentListed {
+            instrument,
+            partition: 0,
+            created_at,
+        });
+    }
+    let holders = [
+        Holder::Reader(client_id("alice")),
+        Holder::Trader(client_id("bob")),
+        Holder::Admin(Some(client_id("carol"))),
+        Holder::Admin(None),
+    ];
+    for (holder, number) in holders.into_iter().zip(1..) {
+        records.push(ControlRecord::KeyCreated(AccessKey {
+            id: KeyId::new(u64::from(number) << 56),
+            secret_hash: SecretHash::new([number; 32]),
+            holder,
+            requests_per_second: NonZeroU32::new(u32::from(number) - 1),
+            created_at,
+        }));
+    }
+    // All of them: an exchange without keys answers everyone.
+    for number in 1_u64..=4 {
+        records.push(ControlRecord::KeyRevoked {
+            key: KeyId::new(number << 56),
+            revoked_at: created_at,
+        });
+    }
+    records
 }
 
 /// The records of the whole story.
