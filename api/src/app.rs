@@ -155,7 +155,7 @@ impl App {
         let publisher = Arc::new(publisher);
         let setup = Setup {
             journals,
-            checkpoints,
+            checkpoints: checkpoints.clone(),
             instruments,
             limits: ExchangeLimits {
                 queue_length: settings.queue_length,
@@ -171,7 +171,9 @@ impl App {
         let engine = blocking("replaying the journal", move || Exchange::start(setup)).await??;
         publisher.go_live();
         let url = database::url(settings.database.as_ref(), &data_dir);
-        let projection = Projection::start(&url, settings.on_refused, exchange, &engine).await?;
+        let on_refused = settings.on_refused;
+        let projection =
+            Projection::start(&url, on_refused, exchange, &engine, checkpoints).await?;
         engine.trim_behind(Arc::new(projection.handle()));
         let sink = RouterSink::new(Arc::clone(engine.router()));
         let feed = Feed::start(settings.feed, traded, sink).await?;

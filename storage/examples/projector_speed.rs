@@ -91,6 +91,7 @@ async fn main() {
         database,
         exchange: Uuid::from_u128(1),
         logs: vec![journal.log(0)],
+        checkpoints: Vec::new(),
         instruments: Arc::new(One(instrument)),
         limits: ProjectorLimits::default(),
         on_refused: OnRefused::LeaveAlone,

@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::select_all;
+use shardbook_engine::checkpoint::CheckpointStore;
 use shardbook_engine::exchange::PartitionLog;
 use shardbook_engine::id::InstrumentId;
 use shardbook_engine::instrument::Instrument;
@@ -49,7 +50,7 @@ pub use self::store::OnRefused;
 
 use self::cache::OrderCache;
 use self::fold::{Fold, Progress, needed};
-use self::store::{Needed, Step, Store};
+use self::store::{Held, Needed, Step, Store};
 use crate::database::Database;
 use crate::retry::Retry;
 
@@ -96,7 +97,9 @@ pub struct ProjectorSetup {
     pub exchange: Uuid,
     /// The partitions.
     pub logs: Vec<PartitionLog>,
-    /// What they hold.
+    /// Where each partition's checkpoints are kept, in the same order; none where there are none.
+    pub checkpoints: Vec<Arc<dyn CheckpointStore>>,
+    /// What they hold records of.
     pub instruments: Arc<dyn Instruments>,
     /// How much at once.
     pub limits: ProjectorLimits,
@@ -108,6 +111,7 @@ pub struct ProjectorSetup {
 pub struct Projector {
     store: Store,
     logs: Vec<PartitionLog>,
+    checkpoints: Vec<Arc<dyn CheckpointStore>>,
     instruments: Arc<dyn Instruments>,
     limits: ProjectorLimits,
     on_refused: OnRefused,
@@ -151,6 +155,7 @@ impl Projector {
                 exchange: setup.exchange,
             },
             logs: setup.logs,
+            checkpoints: setup.checkpoints,
             instruments: setup.instruments,
             limits: setup.limits,
             on_refused: setup.on_refused,
@@ -168,12 +173,20 @@ impl Projector {
     /// # Errors
     /// When the database is away, or must not be written to.
     pub async fn admit(&mut self) -> Result<(), ProjectorError> {
-        let journals: Vec<_> = self
-            .logs
-            .iter()
-            .map(|log| (log.id, log.source.range()))
+        let logs = self.logs.iter().enumerate();
+        let held: Vec<_> = logs
+            .map(|(number, log)| Held {
+                partition: log.id,
+                journal: log.source.range(),
+                checkpoints: self.checkpoints.get(number).cloned(),
+            })
             .collect();
-        let standing = self.store.admit(&journals, self.on_refused).await?;
+        let heads = self.instruments.heads().into_iter();
+        let instruments: Vec<_> = heads.map(|(instrument, _)| instrument).collect();
+        let standing = self
+            .store
+            .admit(&held, &instruments, self.on_refused)
+            .await?;
         self.on_refused = OnRefused::LeaveAlone;
         let mut readers = HashMap::with_capacity(self.logs.len());
         for log in &self.logs {

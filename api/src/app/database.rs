@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::FutureExt;
+use shardbook_engine::checkpoint::CheckpointStore;
 use shardbook_engine::exchange::Exchange;
 use shardbook_storage::data_dir::DataDir;
 use shardbook_storage::database::{Database, DatabaseUrl};
@@ -39,6 +40,7 @@ impl Projection {
         on_refused: OnRefused,
         exchange: Uuid,
         engine: &Exchange,
+        checkpoints: Vec<Arc<dyn CheckpointStore>>,
     ) -> Result<Self, AppError> {
         let database = Database::open(url).await?;
         let instruments: Arc<dyn Instruments> = engine.router().clone();
@@ -46,6 +48,7 @@ impl Projection {
             database: database.clone(),
             exchange,
             logs: engine.logs(),
+            checkpoints,
             instruments,
             limits: ProjectorLimits::default(),
             on_refused,

@@ -113,7 +113,7 @@ serve_arguments! {
     data_dir: "DIRECTORY", "SHARDBOOK_DATA_DIR";
     /// The database, sqlite://… or postgres://… [default: a file in the data directory]
     database_url: "URL", "DATABASE_URL";
-    /// Delete all that another exchange's database holds, and project into it from the oldest record held
+    /// Delete all that another exchange's database holds, and project into it from the oldest record or checkpoint held
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     accept_new_database: "BOOLEAN", "SHARDBOOK_ACCEPT_NEW_DATABASE";
     /// The market data that drives the exchange: binance, simulated, file:PATH or off [default: binance]

@@ -24,7 +24,7 @@ async fn place_orders(base: &str, name: &str, count: usize) -> Log {
 }
 
 /// The exit code of a start that does not get to serving, and what it says.
-fn refused(data_dir: &Path, more: &[&str]) -> (Option<i32>, String) {
+pub(crate) fn refused(data_dir: &Path, more: &[&str]) -> (Option<i32>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_shardbook"))
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(data_dir)

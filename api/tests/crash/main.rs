@@ -19,6 +19,7 @@ mod outage;
 mod postgres;
 mod server;
 mod tables;
+mod trimmed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -93,7 +93,7 @@ async fn judge_orders(database: &Database, base: &str, log: &Log) {
     }
 }
 
-fn column(row: &order::Model, field: &str) -> Value {
+pub(crate) fn column(row: &order::Model, field: &str) -> Value {
     match field {
         "order_id" => json!(row.order_id),
         "client_id" => json!(row.client_id),
@@ -123,20 +123,19 @@ async fn judge_trades(database: &Database, base: &str) {
     let shown = all_trades(&reqwest::Client::new(), base).await;
     let rows = trade::Entity::find().order_by_asc(trade::Column::TradeNumber);
     let rows = rows.all(database.reader()).await.unwrap();
-    let found: Vec<_> = rows
-        .iter()
-        .map(|row| {
-            json!({
-                "trade_id": row.trade_id, "instrument": row.instrument,
-                "buy_order_id": row.buy_order_id, "sell_order_id": row.sell_order_id,
-                "price": row.price.to_string(), "quantity": row.quantity.to_string(),
-                "taker_side": row.taker_side, "sequence": row.sequence,
-                "timestamp": row.timestamp.rfc3339(),
-            })
-        })
-        .collect();
+    let found: Vec<_> = rows.iter().map(trade_columns).collect();
     assert_eq!(found.len(), shown.len(), "trades in the database");
     for (found, shown) in found.iter().zip(&shown) {
         assert_eq!(found, shown);
     }
+}
+
+pub(crate) fn trade_columns(row: &trade::Model) -> Value {
+    json!({
+        "trade_id": row.trade_id, "instrument": row.instrument,
+        "buy_order_id": row.buy_order_id, "sell_order_id": row.sell_order_id,
+        "price": row.price.to_string(), "quantity": row.quantity.to_string(),
+        "taker_side": row.taker_side, "sequence": row.sequence,
+        "timestamp": row.timestamp.rfc3339(),
+    })
 }

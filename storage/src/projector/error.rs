@@ -1,5 +1,6 @@
 //! Why the projector does not go on.
 
+use shardbook_engine::checkpoint::CheckpointError;
 use shardbook_engine::id::{InstrumentId, OrderId, Sequence, Symbol};
 use shardbook_engine::journal::{JournalError, Position};
 use shardbook_engine::partition::reader::ReadError;
@@ -34,6 +35,9 @@ pub enum ProjectorError {
     /// What the journal holds can't be understood.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// A checkpoint that a database is to begin with can't be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
     /// A record of an instrument that the exchange does not know.
     #[error("the journal speaks of instrument {} that does not exist", .0.get())]
     UnknownInstrument(InstrumentId),
@@ -105,9 +109,10 @@ pub enum RefusedDatabase {
         /// The newest frame held.
         newest: Position,
     },
-    /// It was to be started over, and the journal no longer holds everything.
+    /// It was to be started over, and neither does the journal hold everything nor is there a
+    /// checkpoint to begin with.
     #[error(
-        "partition {partition}: the database can't be started over, because the journal begins at position {oldest} and what came before would be missing"
+        "partition {partition}: the database can't be started over, because the journal begins at position {oldest} and no checkpoint that it goes on from can be read"
     )]
     BeginningMissing {
         /// Which partition.

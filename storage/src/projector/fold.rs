@@ -43,7 +43,7 @@ pub(crate) struct Fold {
 }
 
 /// The rows that a batch changes or adds, in the order in which they are best written.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Rows {
     pub(crate) orders: Vec<order::Model>,
     pub(crate) events: Vec<order_event::Model>,

@@ -1,6 +1,7 @@
 //! The projector's side of the database: whether it may be written to, and one batch as one
 //! transaction.
 
+mod beginning;
 mod claim;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect};
+use shardbook_engine::checkpoint::CheckpointStore;
 use shardbook_engine::id::{InstrumentId, OrderRef, Sequence};
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::journal::{Position, PositionRange};
@@ -43,9 +45,17 @@ pub(super) struct Standing {
 pub enum OnRefused {
     /// Nothing.
     LeaveAlone,
-    /// All it holds is deleted, and projected into it from the oldest record held; until it has
-    /// been taken up once. One that becomes another's later is left alone.
+    /// All it holds is deleted, and projected into it from the oldest record held that can be
+    /// gone on from; until it has been taken up once. One that becomes another's later is left
+    /// alone.
     StartOver,
+}
+
+/// What is held of a partition beside the database.
+pub(super) struct Held {
+    pub(super) partition: PartitionId,
+    pub(super) journal: PositionRange,
+    pub(super) checkpoints: Option<Arc<dyn CheckpointStore>>,
 }
 
 /// A step of a partition's position.
@@ -77,21 +87,33 @@ async fn in_time<T>(
 impl Store {
     /// Makes sure that this database belongs to this exchange and its journals, and reads where
     /// it stands. A database that holds nothing becomes this exchange's, if the journals still
-    /// hold everything; so does one that is to be started over.
+    /// hold everything; one that is to be started over does in any case.
     pub(super) async fn admit(
         &self,
-        journals: &[(PartitionId, PositionRange)],
+        held: &[Held],
+        instruments: &[Arc<Instrument>],
         refused: OnRefused,
     ) -> Result<Standing, ProjectorError> {
-        in_time("reading where it stands", async {
+        let reading = "reading where it stands";
+        let transaction = in_time(reading, async {
             match refused {
                 // A stranger's tables are not even brought up to date.
                 OnRefused::LeaveAlone => self.look_whose().await?,
                 OnRefused::StartOver => {}
             }
             self.database.migrate().await?;
-            let transaction = self.database.begin().await?;
-            let positions = self.claim(&transaction, journals, refused).await?;
+            Ok(self.database.begin().await?)
+        })
+        .await?;
+        let mut stands = in_time(reading, self.stand(&transaction, held)).await;
+        if let (Err(ProjectorError::Refused(reason)), OnRefused::StartOver) = (&stands, refused) {
+            tracing::warn!(%reason, "deleting all that the database holds, as was asked for");
+            // Takes as long as there are open orders, and each step of it a bounded time.
+            beginning::start_over(&transaction, held, instruments).await?;
+            stands = in_time(reading, self.stand(&transaction, held)).await;
+        }
+        let positions = stands?;
+        in_time(reading, async {
             let progress = progress(&transaction).await?;
             let committing = DatabaseError::failed("committing");
             transaction.commit().await.map_err(committing)?;

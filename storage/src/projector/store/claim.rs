@@ -8,10 +8,10 @@ use sea_orm::{
     ActiveValue, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait,
     QueryFilter, QueryTrait,
 };
-use shardbook_engine::journal::{Position, PositionRange};
+use shardbook_engine::journal::Position;
 use shardbook_engine::partition::PartitionId;
 
-use super::{OnRefused, Step, Store};
+use super::{Held, Step, Store};
 use crate::database::DatabaseError;
 use crate::entity::convert::{count, integer};
 use crate::entity::{exchange, partition};
@@ -37,28 +37,11 @@ impl Store {
         Ok(())
     }
 
-    /// Makes the database this exchange's where it is nobody's, and starts it over where it is to
-    /// be; tells each partition's position.
-    pub(super) async fn claim(
+    /// Makes the database this exchange's where it is nobody's; tells each partition's position.
+    pub(super) async fn stand(
         &self,
         transaction: &DatabaseTransaction,
-        journals: &[(PartitionId, PositionRange)],
-        refused: OnRefused,
-    ) -> Result<BTreeMap<PartitionId, Position>, ProjectorError> {
-        match (self.stand(transaction, journals).await, refused) {
-            (Err(ProjectorError::Refused(reason)), OnRefused::StartOver) => {
-                tracing::warn!(%reason, "deleting all that the database holds, as was asked for");
-                start_over(transaction, journals).await?;
-                self.stand(transaction, journals).await
-            }
-            (standing, OnRefused::LeaveAlone | OnRefused::StartOver) => standing,
-        }
-    }
-
-    async fn stand(
-        &self,
-        transaction: &DatabaseTransaction,
-        journals: &[(PartitionId, PositionRange)],
+        held: &[Held],
     ) -> Result<BTreeMap<PartitionId, Position>, ProjectorError> {
         if self.refuse_foreign(transaction).await?.is_none() {
             let row = exchange::ActiveModel {
@@ -70,7 +53,12 @@ impl Store {
                 .map_err(DatabaseError::failed("making it this exchange's"))?;
         }
         let mut positions = BTreeMap::new();
-        for (id, range) in journals {
+        for Held {
+            partition: id,
+            journal: range,
+            ..
+        } in held
+        {
             let position = position(transaction, *id).await?;
             let at = position.unwrap_or(Position::ZERO);
             if at.next() < range.oldest || at > range.newest {
@@ -82,7 +70,7 @@ impl Store {
                 })?;
             }
             if position.is_none() {
-                begin_partition(transaction, *id).await?;
+                begin_partition(transaction, *id, at).await?;
             }
             positions.insert(*id, at);
         }
@@ -140,19 +128,8 @@ impl Store {
     }
 }
 
-/// Empties the database, if the journals hold everything that it is to hold.
-async fn start_over(
-    transaction: &DatabaseTransaction,
-    journals: &[(PartitionId, PositionRange)],
-) -> Result<(), ProjectorError> {
-    for (id, range) in journals {
-        if range.oldest > Position::ZERO.next() {
-            Err(RefusedDatabase::BeginningMissing {
-                partition: id.get(),
-                oldest: range.oldest,
-            })?;
-        }
-    }
+/// Empties the database.
+pub(super) async fn empty(transaction: &DatabaseTransaction) -> Result<(), ProjectorError> {
     // Row by row would take as long as it took to write them.
     let verb = if transaction.get_database_backend() == DbBackend::Postgres {
         "TRUNCATE TABLE"
@@ -180,13 +157,15 @@ async fn position(
     Ok(position.map(Position::new))
 }
 
-async fn begin_partition(
+/// Notes that everything up to `at` is there.
+pub(super) async fn begin_partition(
     transaction: &DatabaseTransaction,
     id: PartitionId,
+    at: Position,
 ) -> Result<(), ProjectorError> {
     let row = partition::ActiveModel {
         partition_number: ActiveValue::Set(i64::from(id.get())),
-        position: ActiveValue::Set(0),
+        position: ActiveValue::Set(integer("position", at.get())?),
     };
     partition::Entity::insert(row)
         .exec_without_returning(transaction)
