@@ -8,4 +8,4 @@ mod input;
 mod output;
 
 pub use input::{DecimalError, Measure, whole_units};
-pub use output::{DecimalText, TimestampText};
+pub use output::{DayText, DecimalText, TimestampText};

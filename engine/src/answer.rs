@@ -56,6 +56,9 @@ pub enum Refusal {
     /// The book refuses the change; the order stands as it stood.
     #[error("the book refuses the change")]
     AmendRejected(Rejection),
+    /// The day to be closed is not over.
+    #[error("the day is not over")]
+    DayNotOver,
     /// The feed's orders are nobody else's to change.
     #[error("the order is the feed's")]
     FeedOrder,

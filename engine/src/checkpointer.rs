@@ -331,6 +331,7 @@ mod tests {
             min_notional: None,
             price_band: None,
             binance_symbol: None,
+            listed_at: crate::time::Timestamp::default(),
         };
         Checkpointer {
             partition: PartitionId::new(0),

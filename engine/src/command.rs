@@ -5,7 +5,7 @@ use crate::order::{CancelReason, NewOrder};
 use crate::price::Price;
 use crate::quantity::Quantity;
 use crate::side::Side;
-use crate::time::Timestamp;
+use crate::time::{Day, Timestamp};
 
 /// Most orders one mass cancel takes away; a longer one runs as several commands, so that no
 /// record is unbounded and a shard gives way in between.
@@ -32,6 +32,8 @@ pub enum Command {
     Halt,
     /// Lets trading go on.
     Resume,
+    /// Ends a UTC day for this instrument: no later stamp falls in it. Halted ones close too.
+    CloseDay(Day),
 }
 
 /// A command with the time it is decided at, stamped before it enters the core.

@@ -35,12 +35,10 @@ pub enum ControlRecord {
     },
     /// An instrument was seen for the first time.
     InstrumentListed {
-        /// With its number and its rules.
+        /// With its number, its rules, and when.
         instrument: Instrument,
         /// The partition that holds it for good, counted from 0.
         partition: u32,
-        /// When.
-        created_at: Timestamp,
     },
     /// A key was made.
     KeyCreated(AccessKey),
@@ -144,7 +142,6 @@ impl<'a> WireRecord<'a> {
             ControlRecord::InstrumentListed {
                 instrument,
                 partition,
-                created_at,
             } => Self::InstrumentListed(WireInstrument {
                 id: instrument.id.get(),
                 symbol: instrument.symbol.as_str(),
@@ -156,7 +153,7 @@ impl<'a> WireRecord<'a> {
                 price_band_basis_points: instrument.price_band.map(PriceBand::basis_points),
                 binance_symbol: instrument.binance_symbol.as_deref(),
                 partition: *partition,
-                created_at: created_at.microseconds(),
+                created_at: instrument.listed_at.microseconds(),
             }),
             ControlRecord::KeyCreated(key) => Self::KeyCreated(WireKey::of(key)),
             ControlRecord::KeyRevoked { key, revoked_at } => Self::KeyRevoked {
@@ -177,7 +174,6 @@ impl<'a> WireRecord<'a> {
             }),
             Self::InstrumentListed(listed) => Ok(ControlRecord::InstrumentListed {
                 partition: listed.partition,
-                created_at: Timestamp::from_microseconds(listed.created_at),
                 instrument: listed.into_instrument()?,
             }),
             Self::KeyCreated(key) => key.into_key().map(ControlRecord::KeyCreated),
@@ -207,6 +203,7 @@ impl WireInstrument<'_> {
             min_notional: self.min_notional.map(Notional::new),
             price_band: price_band.transpose()?,
             binance_symbol: self.binance_symbol.map(str::to_owned),
+            listed_at: Timestamp::from_microseconds(self.created_at),
         })
     }
 }

@@ -85,6 +85,7 @@ impl Fingerprint {
             Command::Tape(tape) => tape.hash(&mut hasher),
             Command::Mirror(update) => update.hash(&mut hasher),
             Command::WithdrawMirror | Command::Halt | Command::Resume => {}
+            Command::CloseDay(day) => day.hash(&mut hasher),
         }
         Self(hasher.digest128())
     }

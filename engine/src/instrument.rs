@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::id::{InstrumentId, Symbol};
 use crate::quantity::{Notional, Quantity};
+use crate::time::Timestamp;
 
 /// Most digits an increment may have after the point.
 const SCALE_MAX: u32 = 18;
@@ -173,6 +174,8 @@ pub struct Instrument {
     pub price_band: Option<PriceBand>,
     /// The Binance symbol whose trades and depth it takes, in upper case.
     pub binance_symbol: Option<String>,
+    /// When it was first listed: days that ended before then are none of its own.
+    pub listed_at: Timestamp,
 }
 
 /// An instrument as the settings or an operator name it, before the exchange gives it a number.
@@ -197,9 +200,9 @@ pub struct InstrumentSpecification {
 }
 
 impl InstrumentSpecification {
-    /// The instrument with its number.
+    /// The instrument with its number, listed then.
     #[must_use]
-    pub fn numbered(self, id: InstrumentId) -> Instrument {
+    pub fn numbered(self, id: InstrumentId, listed_at: Timestamp) -> Instrument {
         let Self {
             symbol,
             tick,
@@ -220,6 +223,7 @@ impl InstrumentSpecification {
             min_notional,
             price_band,
             binance_symbol,
+            listed_at,
         }
     }
 }

@@ -39,7 +39,7 @@ use crate::price::Price;
 use crate::quantity::Volume;
 use crate::record::Record;
 use crate::side::Side;
-use crate::time::Timestamp;
+use crate::time::{Day, Timestamp};
 
 /// How much memory keeps of what is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,7 @@ pub struct MarketData {
     newest_change: ChangeId,
     last_delta: Sequence,
     newest_tape_order: Sequence,
+    last_closed_day: Option<Day>,
     /// The clients' orders that the record at hand touched; kept for its room.
     touched: Vec<slab::Slot>,
 }
@@ -157,6 +158,7 @@ impl MarketData {
             newest_change: ChangeId::ZERO,
             last_delta: Sequence::ZERO,
             newest_tape_order: Sequence::ZERO,
+            last_closed_day: None,
             touched: Vec::new(),
         }
     }
@@ -199,6 +201,12 @@ impl MarketData {
     #[must_use]
     pub const fn is_halted(&self) -> bool {
         matches!(self.status, InstrumentStatus::Halted)
+    }
+
+    /// The last UTC day that was closed.
+    #[must_use]
+    pub const fn last_closed_day(&self) -> Option<Day> {
+        self.last_closed_day
     }
 
     /// The newest change told of; [`ChangeId::ZERO`] before the first.

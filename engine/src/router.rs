@@ -304,7 +304,8 @@ impl Router {
             | Command::Mirror(_)
             | Command::WithdrawMirror
             | Command::Halt
-            | Command::Resume => None,
+            | Command::Resume
+            | Command::CloseDay(_) => None,
         };
         Queued {
             asked: Asked::Command(command),

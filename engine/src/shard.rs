@@ -37,7 +37,7 @@ use crate::instrument::Instrument;
 use crate::order::{CancelReason, OrderState, Rejection};
 use crate::price::Price;
 use crate::quantity::{Notional, Quantity};
-use crate::time::Timestamp;
+use crate::time::{Day, Timestamp};
 
 use self::closed::ClosedIds;
 use self::keys::KeyWindow;
@@ -100,6 +100,7 @@ pub struct Shard {
     last_price: Option<Price>,
     last_stamp: Timestamp,
     halted: bool,
+    last_closed_day: Option<Day>,
     book: Book,
     orders: OpenOrders,
     mirrored: HashMap<Handle, MirrorMaker, foldhash::fast::RandomState>,
@@ -124,6 +125,7 @@ impl Shard {
             last_price: None,
             last_stamp: Timestamp::default(),
             halted: false,
+            last_closed_day: None,
             book: Book::new(),
             orders: OpenOrders::default(),
             mirrored: HashMap::default(),
@@ -154,6 +156,7 @@ impl Shard {
             Command::WithdrawMirror => self.withdraw_mirror(at, events),
             Command::Halt => self.halt(at, events),
             Command::Resume => self.resume(at, events),
+            Command::CloseDay(day) => self.close_day(at, *day, events),
         }
     }
 
@@ -191,6 +194,12 @@ impl Shard {
     #[must_use]
     pub const fn is_halted(&self) -> bool {
         self.halted
+    }
+
+    /// The last day that it has closed.
+    #[must_use]
+    pub const fn last_closed_day(&self) -> Option<Day> {
+        self.last_closed_day
     }
 
     /// How far the feed's sources have been taken in.

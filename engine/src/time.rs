@@ -39,6 +39,9 @@ impl Timestamp {
 pub struct Day(u64);
 
 impl Day {
+    /// The last day that a stamp can fall in.
+    pub const MAX: Self = Timestamp(u64::MAX).day();
+
     /// The day so many days after 1970-01-01.
     #[must_use]
     pub const fn from_days_since_epoch(days: u64) -> Self {
@@ -51,10 +54,16 @@ impl Day {
         self.0
     }
 
+    /// The day after it.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
     /// Its first microsecond.
     #[must_use]
     pub const fn start(self) -> Timestamp {
-        Timestamp(self.0 * MICROSECONDS_PER_DAY)
+        Timestamp(self.0.saturating_mul(MICROSECONDS_PER_DAY))
     }
 }
 

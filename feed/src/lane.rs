@@ -289,7 +289,8 @@ impl<S: Sink> Runner<S> {
             | Command::Amend(_)
             | Command::MassCancel(_)
             | Command::Halt
-            | Command::Resume => {}
+            | Command::Resume
+            | Command::CloseDay(_) => {}
         }
     }
 

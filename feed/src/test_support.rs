@@ -19,5 +19,6 @@ pub(crate) fn instrument(tick: &str, lot: &str) -> Arc<Instrument> {
         min_notional: None,
         price_band: None,
         binance_symbol: Some(String::from("BTCUSDT")),
+        listed_at: shardbook_engine::time::Timestamp::default(),
     })
 }

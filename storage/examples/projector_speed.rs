@@ -124,6 +124,7 @@ fn instrument() -> Instrument {
         min_notional: None,
         price_band: None,
         binance_symbol: None,
+        listed_at: shardbook_engine::time::Timestamp::default(),
     }
 }
 

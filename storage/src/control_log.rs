@@ -180,17 +180,16 @@ impl ControlLog {
             .find(|listing| listing.instrument.symbol == specification.symbol);
         if let Some(listing) = known {
             check(listing, &specification)?;
-            let id = listing.instrument.id;
-            listing.instrument = Arc::new(specification.numbered(id));
+            let Instrument { id, listed_at, .. } = *listing.instrument;
+            listing.instrument = Arc::new(specification.numbered(id, listed_at));
             return Ok(listing.clone());
         }
         let number = u32::try_from(self.listings.len()).unwrap_or(u32::MAX);
-        let instrument = specification.numbered(InstrumentId::new(number));
+        let instrument = specification.numbered(InstrumentId::new(number), now);
         let partition = PartitionId::new(number % partitions.max(1));
         let record = ControlRecord::InstrumentListed {
             instrument: instrument.clone(),
             partition: partition.get(),
-            created_at: now,
         };
         append(&mut *self.journal, &record)?;
         let listing = Listing {

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use shardbook_engine::instrument::{Increment, Instrument};
 use shardbook_engine::price::Price;
 use shardbook_engine::quantity::{Notional, Quantity, Volume};
-use shardbook_engine::time::Timestamp;
+use shardbook_engine::time::{Day, Timestamp};
 
 /// Digits that an average price has beyond the tick's.
 const AVERAGE_EXTRA_DIGITS: u32 = 4;
@@ -144,6 +144,24 @@ impl fmt::Display for TimestampText {
 }
 
 impl Serialize for TimestampText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A UTC day as RFC 3339's full date: `2026-01-31`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DayText(pub Day);
+
+impl fmt::Display for DayText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = TimestampText(self.0.start()).to_string();
+        let date = text.split_once('T').map_or(text.as_str(), |(date, _)| date);
+        f.write_str(date)
+    }
+}
+
+impl Serialize for DayText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }

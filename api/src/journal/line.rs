@@ -21,7 +21,7 @@ use shardbook_engine::partition::PartitionId;
 use shardbook_engine::record::Record;
 use shardbook_engine::side::Side;
 
-use crate::decimal::{DecimalText, TimestampText};
+use crate::decimal::{DayText, DecimalText, TimestampText};
 use crate::schema::text::TradeIdText;
 use crate::schema::word::{OrderType, Reason, Word};
 
@@ -83,8 +83,10 @@ impl<'a> ControlLine<'a> {
             ControlRecord::InstrumentListed {
                 instrument,
                 partition,
-                created_at,
-            } => (*created_at, ControlEntry::listed(instrument, *partition)),
+            } => (
+                instrument.listed_at,
+                ControlEntry::listed(instrument, *partition),
+            ),
             ControlRecord::KeyCreated(key) => (key.created_at, ControlEntry::key(key)),
             ControlRecord::KeyRevoked { key, revoked_at } => (
                 *revoked_at,
@@ -212,6 +214,9 @@ enum CommandLine<'a> {
     WithdrawMirror,
     Halt,
     Resume,
+    CloseDay {
+        day: DayText,
+    },
 }
 
 #[derive(Serialize)]
@@ -254,6 +259,7 @@ impl<'a> CommandLine<'a> {
             Command::WithdrawMirror => Self::WithdrawMirror,
             Command::Halt => Self::Halt,
             Command::Resume => Self::Resume,
+            Command::CloseDay(day) => Self::CloseDay { day: DayText(*day) },
         }
     }
 

@@ -36,6 +36,8 @@ impl Problem {
                 Self::invalid(vec![invalid_field(invalid, instrument)])
             }
             Refusal::AmendRejected(rejection) => Self::amend_rejected(rejection),
+            // Only the exchange itself closes days.
+            Refusal::DayNotOver => Self::new(Code::Internal, detail),
             Refusal::FeedOrder => Self::new(Code::Forbidden, detail),
         }
     }

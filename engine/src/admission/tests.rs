@@ -20,6 +20,7 @@ fn instrument() -> Instrument {
         min_notional: Some(Notional::new(10 * 1_000_000)),
         price_band: None,
         binance_symbol: None,
+        listed_at: crate::time::Timestamp::default(),
     }
 }
 

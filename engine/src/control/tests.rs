@@ -35,6 +35,7 @@ fn records() -> Vec<ControlRecord> {
         min_notional: None,
         price_band: None,
         binance_symbol: None,
+        listed_at: Timestamp::from_microseconds(3),
     };
     let full = Instrument {
         id: InstrumentId::new(u32::MAX),
@@ -47,7 +48,6 @@ fn records() -> Vec<ControlRecord> {
     let listed = |instrument, partition| ControlRecord::InstrumentListed {
         instrument,
         partition,
-        created_at: Timestamp::from_microseconds(3),
     };
     vec![
         ControlRecord::ExchangeCreated {

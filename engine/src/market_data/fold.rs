@@ -93,6 +93,7 @@ impl Fold<'_> {
             | Command::MassCancel(_)
             | Command::Mirror(_)
             | Command::WithdrawMirror => {}
+            Command::CloseDay(day) => self.market.last_closed_day = Some(*day),
         }
     }
 
@@ -473,7 +474,8 @@ impl Fold<'_> {
             | Command::Mirror(_)
             | Command::WithdrawMirror
             | Command::Halt
-            | Command::Resume => Answer::Applied,
+            | Command::Resume
+            | Command::CloseDay(_) => Answer::Applied,
         }
     }
 

@@ -15,7 +15,7 @@ use crate::market_data::slab::Slot;
 use crate::market_data::trades::Fills;
 use crate::market_data::{InstrumentStatus, MarketData, MarketDataLimits};
 use crate::order::{Order, Trade};
-use crate::time::Timestamp;
+use crate::time::{Day, Timestamp};
 
 /// What is known of an instrument beside its orders and trades.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Marks {
     pub last_delta: Sequence,
     /// The last tape order's.
     pub newest_tape_order: Sequence,
+    /// The last UTC day that was closed.
+    pub last_closed_day: Option<Day>,
     /// The last change of the newest closed client's order that memory has let go of.
     pub newest_let_go: Sequence,
     /// The same for the mirror's orders that had traded.
@@ -58,6 +60,7 @@ impl MarketData {
             newest_change: self.newest_change,
             last_delta: self.last_delta,
             newest_tape_order: self.newest_tape_order,
+            last_closed_day: self.last_closed_day,
             newest_let_go: self.newest_let_go(),
             newest_mirror_let_go: self.newest_mirror_let_go(),
         }
@@ -159,6 +162,7 @@ impl MarketDataRestorer {
         market.newest_change = marks.newest_change;
         market.last_delta = marks.last_delta;
         market.newest_tape_order = marks.newest_tape_order;
+        market.last_closed_day = marks.last_closed_day;
         market.orders.restore_newest_let_go(marks.newest_let_go);
         market
             .mirror

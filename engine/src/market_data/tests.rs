@@ -33,6 +33,7 @@ fn instrument() -> Arc<Instrument> {
         min_notional: None,
         price_band: None,
         binance_symbol: None,
+        listed_at: crate::time::Timestamp::default(),
     })
 }
 
@@ -246,7 +247,8 @@ fn check_answer(naive: &Naive, record: &Record, answer: &Answer) {
         | Command::Mirror(_)
         | Command::WithdrawMirror
         | Command::Halt
-        | Command::Resume => {
+        | Command::Resume
+        | Command::CloseDay(_) => {
             assert_eq!(*answer, Answer::Applied);
             return;
         }

@@ -17,7 +17,7 @@ use crate::order::{
 use crate::price::{Price, TICKS_MAX};
 use crate::quantity::{LOTS_MAX, Notional, Quantity};
 use crate::side::Side;
-use crate::time::Timestamp;
+use crate::time::{Day, Timestamp};
 
 pub(crate) fn record() -> impl Strategy<Value = Record> {
     let header = (any::<u32>(), 1..=u64::MAX, any::<u64>(), 1..=u64::MAX);
@@ -82,7 +82,9 @@ fn command() -> impl Strategy<Value = Command> {
         prop_oneof![
             Just(Command::WithdrawMirror),
             Just(Command::Halt),
-            Just(Command::Resume)
+            Just(Command::Resume),
+            (0..=Day::MAX.days_since_epoch())
+                .prop_map(|day| Command::CloseDay(Day::from_days_since_epoch(day))),
         ],
     ]
 }

@@ -17,6 +17,7 @@ use crate::order::{
 use crate::price::{Price, TICKS_MAX};
 use crate::quantity::{LOTS_MAX, Notional, Quantity};
 use crate::side::Side;
+use crate::time::Day;
 
 fn payload_of(records: &[Record]) -> Vec<u8> {
     let mut payload = Vec::new();
@@ -293,6 +294,7 @@ fn other_commands() -> Vec<Command> {
         Command::WithdrawMirror,
         Command::Halt,
         Command::Resume,
+        Command::CloseDay(Day::from_days_since_epoch(20_454)),
     ]
 }
 

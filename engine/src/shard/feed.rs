@@ -1,4 +1,4 @@
-//! The feed's commands and the operator's: Binance's tape and depth, halts.
+//! The feed's commands and the operator's: Binance's tape and depth, halts, ends of days.
 //!
 //! Each source of market data has positions, and what is not above them has been taken in
 //! before. A command that is not taken in leaves the positions where they are, for it leaves no
@@ -17,12 +17,13 @@
 //! do, for it brings back what was taken away. A feed that sees an update of its own answered
 //! with "unchanged" and does not know why loses nothing by sending the whole next.
 
+use crate::answer::Refusal;
 use crate::book::Incoming;
 use crate::command::{FeedSource, MirrorScope, MirrorUpdate, Tape};
 use crate::event::Event;
 use crate::id::OrderRef;
 use crate::order::{OrderKind, SelfTradePrevention};
-use crate::time::Timestamp;
+use crate::time::{Day, Timestamp};
 
 use super::clients::TAPE;
 use super::{Decision, Shard};
@@ -151,6 +152,24 @@ impl Shard {
         }
         self.halted = false;
         self.record(at, events)
+    }
+
+    /// Closes a day, once; the stamp is of a later one already, so that none after it falls in
+    /// the day.
+    pub(super) fn close_day(&mut self, at: Timestamp, day: Day, events: &[Event]) -> Decision {
+        if self.last_closed_day >= Some(day) {
+            return Decision::Unchanged;
+        }
+        if at.day() <= day {
+            return Decision::Refused(Refusal::DayNotOver);
+        }
+        self.settle_day(day);
+        self.record(at, events)
+    }
+
+    /// Puts down that a day is closed.
+    pub(super) fn settle_day(&mut self, day: Day) {
+        self.last_closed_day = self.last_closed_day.max(Some(day));
     }
 
     fn withdraw(&mut self, at: Timestamp, events: &mut Vec<Event>) {

@@ -261,6 +261,7 @@ impl Replayer {
                 self.shard.halted = true;
             }
             Command::Resume => self.shard.halted = false,
+            Command::CloseDay(day) => self.shard.settle_day(*day),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::order::{OrderKind, OrderState, SelfTradePrevention, TimeInForce};
 use crate::price::Price;
 use crate::quantity::{Notional, Quantity};
 use crate::side::Side;
-use crate::time::Timestamp;
+use crate::time::{Day, Timestamp};
 
 use super::feed::FeedPositions;
 use super::orders::OpenOrder;
@@ -33,6 +33,8 @@ pub struct ShardState {
     pub last_stamp: Timestamp,
     /// Whether trading is stopped.
     pub halted: bool,
+    /// The last day that was closed.
+    pub last_closed_day: Option<Day>,
     /// Every resting order: bids before asks, best price first, first in first.
     pub resting: Vec<RestingOrder>,
     /// Whose levels are mirrored, if a mirror is in place.
@@ -140,6 +142,7 @@ impl Shard {
             last_price: self.last_price,
             last_stamp: self.last_stamp,
             halted: self.halted,
+            last_closed_day: self.last_closed_day,
             resting,
             mirror_source: self.mirror_source,
             mirror_targets: self.book.mirror_targets().collect(),
@@ -161,6 +164,7 @@ impl Shard {
         shard.last_price = state.last_price;
         shard.last_stamp = state.last_stamp;
         shard.halted = state.halted;
+        shard.last_closed_day = state.last_closed_day;
         shard.mirror_source = state.mirror_source;
         shard.positions = state.feed_positions;
         shard.rest(state.resting);

@@ -25,6 +25,7 @@ fn instrument() -> Arc<Instrument> {
         min_notional: Some(crate::quantity::Notional::new(100)),
         price_band: PriceBand::from_basis_points(1_000),
         binance_symbol: Some("BTCUSDT".to_owned()),
+        listed_at: crate::time::Timestamp::default(),
     })
 }
 

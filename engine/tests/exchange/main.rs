@@ -71,6 +71,7 @@ fn instrument(number: u32, symbol: &str) -> Arc<Instrument> {
         min_notional: None,
         price_band: None,
         binance_symbol: None,
+        listed_at: shardbook_engine::time::Timestamp::default(),
     })
 }
 

@@ -46,7 +46,8 @@ fn said(command: &Command) -> String {
         | Command::Amend(_)
         | Command::MassCancel(_)
         | Command::Halt
-        | Command::Resume => panic!("{command:?} is not the feed's"),
+        | Command::Resume
+        | Command::CloseDay(_) => panic!("{command:?} is not the feed's"),
     }
 }
 

@@ -138,6 +138,7 @@ pub(crate) fn instrument(
         min_notional: None,
         price_band: None,
         binance_symbol: Some(String::from(binance_symbol)),
+        listed_at: shardbook_engine::time::Timestamp::default(),
     })
 }
 

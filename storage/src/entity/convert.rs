@@ -439,6 +439,7 @@ mod tests {
             min_notional: None,
             price_band: None,
             binance_symbol: None,
+            listed_at: shardbook_engine::time::Timestamp::default(),
         }
     }
 

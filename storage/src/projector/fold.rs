@@ -157,9 +157,8 @@ impl Fold {
             | Command::MassCancel(_)
             | Command::Tape(_)
             | Command::Mirror(_)
-            | Command::WithdrawMirror => {
-                before.map_or(TradingStatus::Trading, |before| before.status)
-            }
+            | Command::WithdrawMirror
+            | Command::CloseDay(_) => before.map_or(TradingStatus::Trading, |before| before.status),
         };
         Ok(Progress {
             sequence: record.sequence,

@@ -81,6 +81,7 @@ pub fn instrument(id: u32, symbol: &str, tick: &str, lot: &str) -> Instrument {
         min_notional: (id == 1).then(|| Notional::new(123_456_789)),
         price_band: PriceBand::from_basis_points(u64::from(id) * 125),
         binance_symbol: None,
+        listed_at: shardbook_engine::time::Timestamp::default(),
     }
 }
 

@@ -15,6 +15,7 @@ fn bitcoin() -> Arc<Instrument> {
         min_notional: Some(Notional::new(10_000_000)),
         price_band: None,
         binance_symbol: None,
+        listed_at: shardbook_engine::time::Timestamp::default(),
     })
 }
 

@@ -62,6 +62,7 @@ impl Fake {
             min_notional: None,
             price_band: None,
             binance_symbol: None,
+            listed_at: shardbook_engine::time::Timestamp::default(),
         };
         Arc::new(Self {
             instrument: Arc::new(instrument),

@@ -18,7 +18,7 @@ use crate::quantity::{Notional, Quantity};
 use crate::record::RecordError;
 use crate::record::wire::{append_bare, price, quantity, take, wire_enum};
 use crate::shard::ClientResting;
-use crate::time::Timestamp;
+use crate::time::{Day, Timestamp};
 
 wire_enum!(WireStatus stands for InstrumentStatus { Trading, Halted });
 
@@ -33,6 +33,8 @@ struct WireHead {
     newest_tape_order: u64,
     newest_let_go: u64,
     newest_mirror_let_go: u64,
+    /// Days since 1970-01-01.
+    last_closed_day: Option<u64>,
     /// How many of the trades are the instrument's newest in memory.
     newest_trades: u64,
 }
@@ -157,6 +159,7 @@ impl WireHead {
             newest_tape_order: marks.newest_tape_order.get(),
             newest_let_go: marks.newest_let_go.get(),
             newest_mirror_let_go: marks.newest_mirror_let_go.get(),
+            last_closed_day: marks.last_closed_day.map(Day::days_since_epoch),
             newest_trades: u64::try_from(newest_trades).unwrap_or(u64::MAX),
         }
     }
@@ -174,6 +177,7 @@ impl WireHead {
             newest_tape_order: Sequence::new(self.newest_tape_order),
             newest_let_go: Sequence::new(self.newest_let_go),
             newest_mirror_let_go: Sequence::new(self.newest_mirror_let_go),
+            last_closed_day: self.last_closed_day.map(Day::from_days_since_epoch),
         }
     }
 }

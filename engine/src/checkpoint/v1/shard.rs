@@ -20,7 +20,7 @@ use crate::shard::{
     BoundKey, ClientResting, FeedPositions, MirrorPosition, MirrorResting, RestingOrder,
     ShardState, SourcePosition,
 };
-use crate::time::Timestamp;
+use crate::time::{Day, Timestamp};
 
 wire_enum!(WireFeedSource stands for FeedSource { Binance, Simulated });
 
@@ -31,6 +31,8 @@ struct WireHead {
     last_price: Option<u64>,
     last_stamp: u64,
     halted: bool,
+    /// Days since 1970-01-01.
+    last_closed_day: Option<u64>,
     mirror_source: Option<WireFeedSource>,
     binance: WirePosition,
     simulated: WirePosition,
@@ -102,6 +104,7 @@ pub(super) fn encode(state: &ShardState, bytes: &mut Vec<u8>) {
         last_price: state.last_price.map(Price::ticks),
         last_stamp: state.last_stamp.microseconds(),
         halted: state.halted,
+        last_closed_day: state.last_closed_day.map(Day::days_since_epoch),
         mirror_source: state.mirror_source.map(WireFeedSource::from),
         binance: WirePosition::of(state.feed_positions.of(FeedSource::Binance)),
         simulated: WirePosition::of(state.feed_positions.of(FeedSource::Simulated)),
@@ -142,6 +145,7 @@ pub(super) fn decode(bytes: &mut &[u8]) -> Result<ShardState, RecordError> {
         last_price: head.last_price.map(price).transpose()?,
         last_stamp: Timestamp::from_microseconds(head.last_stamp),
         halted: head.halted,
+        last_closed_day: head.last_closed_day.map(Day::from_days_since_epoch),
         mirror_source: head.mirror_source.map(FeedSource::from),
         feed_positions,
         resting: list(bytes, |bytes| take_resting(bytes, &mut clients))?,

@@ -12,6 +12,7 @@ use crate::id::{ClientId, IdError, IdempotencyKey, OrderId};
 use crate::order::{CancelReason, ChosenId, NewOrder, OrderKind, SelfTradePrevention, TimeInForce};
 use crate::record::RecordError;
 use crate::side::Side;
+use crate::time::Day;
 
 /// A command. New ones are added at the end.
 #[derive(Serialize, Deserialize)]
@@ -50,6 +51,10 @@ pub(super) enum WireCommand<'a, Levels> {
     WithdrawMirror,
     Halt,
     Resume,
+    CloseDay {
+        /// Days since 1970-01-01.
+        day: u64,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -164,6 +169,9 @@ impl<'a> WireCommand<'a, Levels<'a>> {
             Command::WithdrawMirror => Self::WithdrawMirror,
             Command::Halt => Self::Halt,
             Command::Resume => Self::Resume,
+            Command::CloseDay(day) => Self::CloseDay {
+                day: day.days_since_epoch(),
+            },
         }
     }
 }
@@ -231,6 +239,7 @@ impl WireCommand<'_, Vec<WireLevel>> {
             Self::WithdrawMirror => Command::WithdrawMirror,
             Self::Halt => Command::Halt,
             Self::Resume => Command::Resume,
+            Self::CloseDay { day } => Command::CloseDay(known_day(day)?),
         })
     }
 }
@@ -368,6 +377,15 @@ fn client(text: &str) -> Result<ClientId, RecordError> {
 
 const fn id_error(field: &'static str, source: IdError) -> RecordError {
     RecordError::Id { field, source }
+}
+
+/// A day that stamps can fall in.
+fn known_day(days: u64) -> Result<Day, RecordError> {
+    let day = Day::from_days_since_epoch(days);
+    if day > Day::MAX {
+        return Err(RecordError::OutOfRange { field: "day" });
+    }
+    Ok(day)
 }
 
 const fn at_least(number: u64, least: u64, field: &'static str) -> Result<u64, RecordError> {

@@ -19,7 +19,7 @@ use crate::quantity::Quantity;
 use crate::record::{Record, begin_payload, decode_payload};
 use crate::shard::{Decision, Replayer, RestingOrder, Shard, ShardLimits};
 use crate::side::Side;
-use crate::time::Timestamp;
+use crate::time::{Day, Timestamp};
 
 /// Small, so that a hundred commands reach all of them.
 pub(super) const LIMITS: ShardLimits = ShardLimits {
@@ -260,9 +260,10 @@ fn a_stamp_before_the_last_is_a_bug() {
 
 const CLIENTS: [&str; 3] = ["alice", "bob", "carol"];
 
-/// Up to 120 commands, each some microseconds after the one before.
+/// Up to 120 commands, each some microseconds after the one before, or some hours.
 pub(super) fn story() -> impl Strategy<Value = Vec<Stamped>> {
-    vec((0_u64..8, command()), 1..120).prop_map(|steps| {
+    let step = prop_oneof![30 => 0_u64..8, 1 => 0_u64..100_000_000_000];
+    vec((step, command()), 1..120).prop_map(|steps| {
         let mut now = 0;
         let stamped = steps.into_iter().map(|(step, command)| {
             now += step;
@@ -293,6 +294,7 @@ fn command() -> impl Strategy<Value = Command> {
             1 => Just(Command::Halt),
             3 => Just(Command::Resume)
         ],
+        1 => (0_u64..4).prop_map(|day| Command::CloseDay(Day::from_days_since_epoch(day))),
     ]
 }
 

@@ -525,6 +525,26 @@ fn the_tape_is_taken_in_once() {
 }
 
 #[test]
+fn a_day_is_closed_once_and_only_when_it_is_over() {
+    given(usual()).goes(&expect![[r#"
+        alice sells 1 @ 100.00 as #1
+        close day 0
+        86398s later
+        close day 0
+        1s later
+        close day 1
+        close day 0
+        close day 0
+        bob buys 1 @ 100.00 as #2
+        halt
+        259200s later
+        close day 2
+        close day 1
+        close day 3
+    "#]]);
+}
+
+#[test]
 fn the_mirror_follows_its_source_and_never_its_past() {
     given_on(free_instrument(), usual()).goes(&expect![[r#"
         mirror 10/12 bid 99.00:3

@@ -9,7 +9,7 @@
 //! all of alice [bids|asks] go
 //! tape 7-9 sells 3
 //! mirror [whole] 10/12 bid 99.00:3 ask 101.00:4      (snapshot/update)
-//! withdraw, halt, resume
+//! withdraw, halt, resume, close day 0
 //! 5s later
 //! book
 //! ```
@@ -38,7 +38,7 @@ use crate::quantity::Quantity;
 use crate::record::{Record, begin_payload, decode_payload};
 use crate::shard::{Decision, Replayer, RestingOrder, Shard, ShardLimits};
 use crate::side::Side;
-use crate::time::Timestamp;
+use crate::time::{Day, Timestamp};
 
 pub(super) struct Story {
     instrument: Arc<Instrument>,
@@ -288,6 +288,9 @@ impl Story {
             ["withdraw"] => Command::WithdrawMirror,
             ["halt"] => Command::Halt,
             ["resume"] => Command::Resume,
+            ["close", "day", day] => {
+                Command::CloseDay(Day::from_days_since_epoch(day.parse().expect("a day")))
+            }
             ["all", "of", client, rest @ ..] => Command::MassCancel(MassCancel {
                 client: ClientId::new(client).unwrap(),
                 side: match rest {
@@ -404,6 +407,7 @@ fn refused(refusal: &Refusal) -> String {
         | Refusal::IdempotencyKeyReused
         | Refusal::OrderNotOpen
         | Refusal::InvalidOrder(_)
+        | Refusal::DayNotOver
         | Refusal::FeedOrder => format!("refused: {refusal}"),
     }
 }

@@ -82,7 +82,8 @@ impl<'a> Step<'a> {
             | Command::Mirror(_)
             | Command::WithdrawMirror
             | Command::Halt
-            | Command::Resume => return,
+            | Command::Resume
+            | Command::CloseDay(_) => return,
         };
         self.bring_in(order);
     }

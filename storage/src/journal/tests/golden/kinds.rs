@@ -14,7 +14,7 @@ use shardbook_engine::record::Record;
 use shardbook_engine::side::Side;
 
 /// How many there are in all; grows with the matches below.
-pub(super) const COUNT: usize = 54;
+pub(super) const COUNT: usize = 55;
 
 pub(super) type Kinds = BTreeSet<&'static str>;
 
@@ -72,6 +72,7 @@ fn of_command(command: &Command, kinds: &mut Kinds) {
         Command::WithdrawMirror => note("withdraw"),
         Command::Halt => note("halt"),
         Command::Resume => note("resume"),
+        Command::CloseDay(_) => note("day closed"),
     }
 }
 

@@ -22,7 +22,7 @@ use shardbook_engine::quantity::{LOTS_MAX, Notional, Quantity};
 use shardbook_engine::record::Record;
 use shardbook_engine::shard::{Decision, Shard, ShardLimits};
 use shardbook_engine::side::Side;
-use shardbook_engine::time::Timestamp;
+use shardbook_engine::time::{Day, Timestamp};
 use uuid::Uuid;
 
 /// 2026-01-01T00:00:00Z, in microseconds.
@@ -49,6 +49,7 @@ pub(super) fn instruments() -> [Arc<Instrument>; 2] {
         min_notional: None,
         price_band: None,
         binance_symbol: Some(binance_symbol.to_owned()),
+        listed_at: begin(),
     };
     let btc = Instrument {
         min_notional: Some(Notional::new(100_000)),
@@ -74,7 +75,6 @@ pub(super) fn control_records(exchange: Uuid) -> Vec<ControlRecord> {
         records.push(ControlRecord::InstrumentListed {
             instrument,
             partition: 0,
-            created_at,
         });
     }
     let holders = [
@@ -145,6 +145,11 @@ fn story() -> Vec<(usize, Command)> {
     on(0, cancels());
     on(1, a_sweep());
     on(0, halts());
+    // The day before the story's.
+    on(
+        1,
+        vec![Command::CloseDay(Day::from_days_since_epoch(20_453))],
+    );
     story
 }
 
