@@ -528,19 +528,30 @@ fn the_tape_is_taken_in_once() {
 fn a_day_is_closed_once_and_only_when_it_is_over() {
     given(usual()).goes(&expect![[r#"
         alice sells 1 @ 100.00 as #1
+            1.
         close day 0
+            refused: the day is not over
         86398s later
         close day 0
+            refused: the day is not over
         1s later
         close day 1
+            refused: the day is not over
         close day 0
+            2.
         close day 0
+            unchanged
         bob buys 1 @ 100.00 as #2
+            3. trade 1: 1 @ 100.00 from #1
         halt
+            4.
         259200s later
         close day 2
+            5.
         close day 1
+            unchanged
         close day 3
+            6.
     "#]]);
 }
 

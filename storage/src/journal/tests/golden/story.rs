@@ -49,7 +49,7 @@ pub(super) fn instruments() -> [Arc<Instrument>; 2] {
         min_notional: None,
         price_band: None,
         binance_symbol: Some(binance_symbol.to_owned()),
-        listed_at: begin(),
+        listed_at: Timestamp::from_microseconds(BEGIN),
     };
     let btc = Instrument {
         min_notional: Some(Notional::new(100_000)),
