@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use poem::EndpointExt;
 use shardbook_engine::checkpoint::CheckpointError;
-use shardbook_engine::exchange::{Exchange, ExchangeLimits, Setup, StartError};
+use shardbook_engine::exchange::{CheckpointRequests, Exchange, ExchangeLimits, Setup, StartError};
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::journal::JournalError;
 use shardbook_engine::partition::OnFatal;
@@ -207,6 +207,12 @@ impl App {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The way to checkpoints out of turn.
+    #[must_use]
+    pub const fn checkpoint_requests(&self) -> &CheckpointRequests {
+        self.exchange.checkpoint_requests()
     }
 
     /// What bringing back each partition took.

@@ -97,13 +97,23 @@ fn serve(arguments: &ServeArguments) -> ExitCode {
 async fn run(settings: Settings) -> anyhow::Result<()> {
     let mut terminated = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupted = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let mut asked = signal(SignalKind::user_defined1()).context("listening for SIGUSR1")?;
     let app = App::start(settings, Arc::new(end)).await?;
     // Whoever started it waits for this line to know where it is and that it serves.
     println!("listening on http://{}", app.address());
     tracing::info!(address = %app.address(), "serving; the documentation is at /docs");
+    let requests = app.checkpoint_requests();
+    let checkpoints = async {
+        while asked.recv().await.is_some() {
+            tracing::info!("checkpoints were asked for");
+            requests.make().await;
+        }
+        std::future::pending().await
+    };
     tokio::select! {
         _ = terminated.recv() => {}
         _ = interrupted.recv() => {}
+        () = checkpoints => {}
     }
     tracing::info!("stopping");
     app.stop().await;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::checkpoint::{self, Checkpoints, Manifest, ManifestEntry, Projected};
 use crate::exchange::ExchangeLimits;
@@ -23,6 +23,34 @@ use crate::recovery::{Recovered, RecoveryError, Replaying, fold, from_newest_goo
 /// How often the database is asked how far it has come: what it takes in after a checkpoint lets
 /// segments go without waiting for the next.
 const TRIM_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Requests that may wait for one partition's checkpoints; the next waits to be one.
+const REQUESTS_MAX: usize = 1;
+
+/// Has checkpoints made out of turn: before a copy of the data is taken, say.
+#[derive(Clone, Default)]
+pub struct CheckpointRequests(Vec<mpsc::Sender<oneshot::Sender<()>>>);
+
+impl CheckpointRequests {
+    /// Makes a checkpoint of every partition that holds all that was durable before the call, and
+    /// returns once they stand. Where none could be made, the log says why. No shard waits for it.
+    pub async fn make(&self) {
+        for partition in &self.0 {
+            let (made, done) = oneshot::channel();
+            // One that has stopped has made its last.
+            if partition.send(made).await.is_ok() {
+                let _ = done.await;
+            }
+        }
+    }
+
+    /// Includes one more partition, and returns where its checkpointer hears of requests.
+    pub(crate) fn include(&mut self) -> mpsc::Receiver<oneshot::Sender<()>> {
+        let (sender, requests) = mpsc::channel(REQUESTS_MAX);
+        self.0.push(sender);
+        requests
+    }
+}
 
 /// One partition's.
 pub(crate) struct Checkpointer {
@@ -53,10 +81,12 @@ impl Checkpointer {
         (upkeep, due)
     }
 
-    /// Makes a checkpoint whenever one is due, and a last one when the writer has ended.
+    /// Makes a checkpoint whenever one is due or asked for, and a last one when the writer has
+    /// ended.
     pub(crate) async fn run(
         mut self,
         mut due: watch::Receiver<u64>,
+        mut requests: mpsc::Receiver<oneshot::Sender<()>>,
         one_at_a_time: Arc<Semaphore>,
     ) {
         let mut interval = tokio::time::interval(TRIM_INTERVAL);
@@ -64,8 +94,13 @@ impl Checkpointer {
             due.mark_changed();
         }
         loop {
+            let mut asked = None;
             let has_ended = tokio::select! {
                 changed = due.changed() => changed.is_err(),
+                Some(request) = requests.recv() => {
+                    asked = Some(request);
+                    false
+                }
                 _ = interval.tick() => {
                     self = self.blocking(Self::trim).await;
                     continue;
@@ -74,6 +109,10 @@ impl Checkpointer {
             let turn = one_at_a_time.acquire().await;
             self = self.blocking(Self::make_and_tell).await;
             drop(turn);
+            if let Some(asked) = asked {
+                // Who does not wait any more need not be told.
+                let _ = asked.send(());
+            }
             if has_ended {
                 return;
             }

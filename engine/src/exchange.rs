@@ -9,6 +9,8 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::checkpoint::{CheckpointStore, Checkpoints, Projected};
+pub use crate::checkpointer::CheckpointRequests;
+
 use crate::checkpointer::Checkpointer;
 use crate::crashed::CrashedCommands;
 use crate::directory::Directory;
@@ -92,6 +94,7 @@ pub struct Exchange {
     stop: watch::Sender<bool>,
     /// They end when their partition's writer has, with a last checkpoint.
     checkpointers: JoinSet<()>,
+    checkpoint_requests: CheckpointRequests,
     projected: Arc<OnceLock<Arc<dyn Projected>>>,
     recovery: Vec<RecoveryReport>,
 }
@@ -123,6 +126,7 @@ impl Exchange {
             workers: JoinSet::new(),
             stop,
             checkpointers: JoinSet::new(),
+            checkpoint_requests: CheckpointRequests::default(),
             projected: Arc::default(),
             recovery: Vec::new(),
         };
@@ -214,7 +218,8 @@ impl Exchange {
                 needed_from: Arc::default(),
             };
             let (upkeep, laps) = checkpointer.upkeep(report.records_replayed);
-            let running = checkpointer.run(laps, Arc::clone(one_at_a_time));
+            let requests = self.checkpoint_requests.include();
+            let running = checkpointer.run(laps, requests, Arc::clone(one_at_a_time));
             self.checkpointers.spawn(running);
             upkeep
         });
@@ -273,6 +278,12 @@ impl Exchange {
     #[must_use]
     pub fn recovery(&self) -> &[RecoveryReport] {
         &self.recovery
+    }
+
+    /// The way to checkpoints out of turn.
+    #[must_use]
+    pub const fn checkpoint_requests(&self) -> &CheckpointRequests {
+        &self.checkpoint_requests
     }
 
     /// Lets the journals go of what checkpoints have made unnecessary, as far as the database has

@@ -1,42 +1,79 @@
 //! Checkpoints made behind the shards' backs, and starts from them.
 
 use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
 use shardbook_engine::checkpoint::{
     CheckpointError, CheckpointStore, Manifest, ManifestEntry, Projected, Saved,
 };
+use shardbook_engine::command::{Command, MassCancel};
 use shardbook_engine::exchange::Exchange;
 use shardbook_engine::id::InstrumentId;
 use shardbook_engine::journal::Position;
+use shardbook_engine::order::CancelReason;
 use shardbook_engine::partition::PartitionId;
 use shardbook_engine::recovery::RecoveryReport;
 use shardbook_engine::router::InstrumentHandle;
 use shardbook_engine::side::Side;
 
 use crate::memory_journal::MemoryJournal;
-use crate::{Seen, cancel, handle, place, setup, start};
+use crate::{Seen, cancel, client, handle, place, setup, start, until};
 
 /// Checkpoints in memory, of which a test can spoil the newest.
 #[derive(Clone, Default)]
-struct MemoryCheckpoints(Arc<Mutex<Kept>>);
+pub(crate) struct MemoryCheckpoints {
+    kept: Arc<Mutex<Kept>>,
+    /// A test lets the next save go on by dropping the other end.
+    gate: Arc<Mutex<Option<Receiver<()>>>>,
+}
 
 #[derive(Default)]
 struct Kept {
     manifests: Vec<Manifest>,
+    /// All that there ever were, oldest first.
+    ever: Vec<Manifest>,
     states: HashMap<(InstrumentId, Position), Vec<u8>>,
+    /// Saves that have begun, finished or not.
+    saves_begun: usize,
 }
 
 impl MemoryCheckpoints {
     fn positions(&self) -> Vec<u64> {
-        let kept = self.0.lock().unwrap();
+        let kept = self.kept.lock().unwrap();
         let positions = kept.manifests.iter();
         positions.map(|manifest| manifest.position.get()).collect()
     }
 
+    /// The same states, and no other manifest than one there was.
+    fn only(&self, manifest: &Manifest) -> Self {
+        let states = self.kept.lock().unwrap().states.clone();
+        let kept = Kept {
+            manifests: vec![manifest.clone()],
+            states,
+            ..Kept::default()
+        };
+        Self {
+            kept: Arc::new(Mutex::new(kept)),
+            gate: Arc::default(),
+        }
+    }
+
+    /// The newest checkpoint's bytes, by instrument.
+    fn newest_states(&self) -> Vec<(InstrumentId, Vec<u8>)> {
+        let kept = self.kept.lock().unwrap();
+        let entries = kept.manifests[0].entries.iter();
+        entries
+            .map(|entry| {
+                let state = &kept.states[&(entry.instrument, entry.saved.position)];
+                (entry.instrument, state.clone())
+            })
+            .collect()
+    }
+
     /// Makes the newest unreadable.
     fn spoil_newest(&self) {
-        let mut kept = self.0.lock().unwrap();
+        let mut kept = self.kept.lock().unwrap();
         let newest = kept.manifests[0].position;
         for ((_, position), state) in &mut kept.states {
             if *position == newest {
@@ -48,7 +85,7 @@ impl MemoryCheckpoints {
 
 impl CheckpointStore for MemoryCheckpoints {
     fn manifests(&self) -> Result<Vec<Manifest>, CheckpointError> {
-        Ok(self.0.lock().unwrap().manifests.clone())
+        Ok(self.kept.lock().unwrap().manifests.clone())
     }
 
     fn save(
@@ -57,7 +94,10 @@ impl CheckpointStore for MemoryCheckpoints {
         position: Position,
         bytes: &[u8],
     ) -> Result<Saved, CheckpointError> {
-        let mut kept = self.0.lock().unwrap();
+        self.kept.lock().unwrap().saves_begun += 1;
+        let gate = self.gate.lock().unwrap().take();
+        gate.map(|gate| gate.recv().unwrap_err());
+        let mut kept = self.kept.lock().unwrap();
         kept.states.insert((instrument, position), bytes.to_vec());
         Ok(Saved {
             position,
@@ -67,7 +107,7 @@ impl CheckpointStore for MemoryCheckpoints {
     }
 
     fn load(&self, entry: &ManifestEntry) -> Result<Vec<u8>, CheckpointError> {
-        let kept = self.0.lock().unwrap();
+        let kept = self.kept.lock().unwrap();
         Ok(kept.states[&(entry.instrument, entry.saved.position)].clone())
     }
 
@@ -76,7 +116,8 @@ impl CheckpointStore for MemoryCheckpoints {
         manifest: &Manifest,
         before: Option<&Manifest>,
     ) -> Result<(), CheckpointError> {
-        let mut kept = self.0.lock().unwrap();
+        let mut kept = self.kept.lock().unwrap();
+        kept.ever.push(manifest.clone());
         kept.manifests = [Some(manifest), before]
             .into_iter()
             .flatten()
@@ -88,7 +129,7 @@ impl CheckpointStore for MemoryCheckpoints {
 
 /// A database that has taken in everything up to a position, if it is there at all.
 #[derive(Default)]
-struct Database(Mutex<Option<Position>>);
+pub(crate) struct Database(pub(crate) Mutex<Option<Position>>);
 
 impl Projected for Database {
     fn committed(&self, _partition: PartitionId) -> Option<Position> {
@@ -242,4 +283,104 @@ async fn checkpoints_are_made_while_running_and_trim_what_nobody_needs() {
     assert_eq!(exchange.recovery()[0].records_replayed, 0);
     assert_eq!(books(&exchange), before);
     exchange.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_that_is_asked_for_holds_up_no_order() {
+    let (journal, checkpoints) = (MemoryJournal::default(), MemoryCheckpoints::default());
+    let (exchange, _) = start_with(&journal, &checkpoints);
+    place_some(&exchange, "a", "BTC-USD", 10).await;
+    let (go_on, gate) = channel();
+    *checkpoints.gate.lock().unwrap() = Some(gate);
+    let requests = exchange.checkpoint_requests().clone();
+    let asked = tokio::spawn(async move { requests.make().await });
+    until(|| checkpoints.kept.lock().unwrap().saves_begun == 1).await;
+    place_some(&exchange, "b", "BTC-USD", 10).await;
+    assert!(!asked.is_finished());
+    assert_eq!(checkpoints.positions(), []);
+    drop(go_on);
+    asked.await.unwrap();
+    assert_eq!(
+        checkpoints.positions(),
+        [10],
+        "as far as it was when asked for"
+    );
+    exchange.checkpoint_requests().make().await;
+    exchange.checkpoint_requests().make().await;
+    assert_eq!(checkpoints.positions(), [20, 10], "nothing new, no new one");
+    let requests = exchange.checkpoint_requests().clone();
+    exchange.stop().await;
+    requests.make().await;
+}
+
+/// A random command that there is a record of, more often than not.
+fn any_command(random: &mut u64, number: u64) -> (&'static str, Command) {
+    let mut below = |bound: u64| {
+        *random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (*random >> 33) % bound
+    };
+    let symbol = ["BTC-USD", "ETH-USD", "SOL-USD"][usize::try_from(below(3)).unwrap()];
+    let side = [Side::Buy, Side::Sell][usize::try_from(below(2)).unwrap()];
+    let command = match below(10) {
+        0 | 1 => cancel(&format!("o-{}", below(number + 1))),
+        2 => Command::MassCancel(MassCancel {
+            client: client("alice"),
+            side: Some(side),
+            reason: CancelReason::MassCancel,
+        }),
+        3 if below(4) == 0 => Command::Halt,
+        4 => Command::Resume,
+        _ => place(&format!("o-{number}"), side, 100 + below(10), 1 + below(9)),
+    };
+    (symbol, command)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_checkpoint_of_a_long_journal_leads_to_the_same_state_to_the_byte() {
+    for seed in 0..2 {
+        let (journal, checkpoints) = (MemoryJournal::default(), MemoryCheckpoints::default());
+        let (exchange, _) = start_with(&journal, &checkpoints);
+        let mut random = seed;
+        for number in 0..120 {
+            let (symbol, command) = any_command(&mut random, number);
+            let on = handle(&exchange, symbol);
+            // Whatever becomes of it.
+            let _ = exchange.router().call(&on, command).await;
+            if number % 3 == 0 {
+                exchange.checkpoint_requests().make().await;
+            }
+        }
+        let whole = books(&exchange);
+        exchange.stop().await;
+        let states = checkpoints.newest_states();
+        assert_eq!(states.len(), 3);
+        let ever = std::mem::take(&mut checkpoints.kept.lock().unwrap().ever);
+        assert!(ever.len() > 30, "{}", ever.len());
+        for manifest in &ever {
+            let from_here = checkpoints.only(manifest);
+            let (exchange, _) = start_with(&journal, &from_here);
+            assert_eq!(exchange.recovery()[0].checkpoint, Some(manifest.position));
+            assert_eq!(
+                books(&exchange),
+                whole,
+                "seed {seed}, {}",
+                manifest.position
+            );
+            exchange.stop().await;
+            assert!(
+                from_here.newest_states() == states,
+                "seed {seed}, {}",
+                manifest.position
+            );
+        }
+        let none = MemoryCheckpoints::default();
+        for _ in 0..2 {
+            let (exchange, _) = start_with(&journal, &none);
+            assert_eq!(books(&exchange), whole, "seed {seed}");
+            exchange.stop().await;
+            assert!(none.newest_states() == states, "seed {seed}");
+        }
+    }
 }

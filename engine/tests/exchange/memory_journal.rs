@@ -21,6 +21,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     frames: Vec<ReadFrame>,
+    /// Frames there have been, those let go of included.
+    written: u64,
     /// Appends that have begun, finished or not.
     begun: usize,
     held: bool,
@@ -100,7 +102,8 @@ impl Journal for MemoryJournal {
                 source: std::io::Error::other("as the test asked"),
             });
         }
-        let position = Position::new(u64::try_from(state.frames.len()).unwrap() + 1);
+        state.written += 1;
+        let position = Position::new(state.written);
         state.frames.push(ReadFrame {
             position,
             part,
@@ -121,7 +124,9 @@ impl Journal for MemoryJournal {
     }
 
     fn trim_below(&mut self, position: Position) -> Result<(), JournalError> {
-        self.state().trimmed_below.push(position.get());
+        let mut state = self.state();
+        state.trimmed_below.push(position.get());
+        state.frames.retain(|frame| frame.position >= position);
         Ok(())
     }
 }
@@ -132,8 +137,8 @@ impl JournalSource for MemoryJournal {
         let ends = state.frames.first().zip(state.frames.last());
         ends.map_or(
             PositionRange {
-                oldest: Position::new(1),
-                newest: Position::ZERO,
+                oldest: Position::new(state.written + 1),
+                newest: Position::new(state.written),
             },
             |(first, last)| PositionRange {
                 oldest: first.position,

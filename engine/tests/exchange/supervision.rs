@@ -16,6 +16,7 @@ use shardbook_engine::router::{Router, ShardStatus};
 use shardbook_engine::time::{Clock, Timestamp};
 use tokio::task::JoinSet;
 
+use super::checkpoints::{Database, MemoryCheckpoints};
 use super::*;
 
 /// An order whose placement is safe to repeat.
@@ -34,6 +35,9 @@ async fn insist(router: &Router, to: &InstrumentHandle, command: Command) -> Out
         }
     }
 }
+
+/// Longer than a shard takes to come back on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Crashes the shard, and waits until it is back.
 async fn crash(router: &Router, shard: &InstrumentHandle) {
@@ -301,9 +305,139 @@ async fn the_third_panic_in_a_minute_halts_and_a_resume_lifts_it() {
     assert!(seen.fatal.lock().unwrap().is_empty());
 }
 
+/// Sends keyed orders until it is told to stop, each until it is placed; returns how many.
+async fn place_until(
+    stop: Arc<AtomicBool>,
+    router: Arc<Router>,
+    on: Arc<InstrumentHandle>,
+    client: u64,
+) -> u64 {
+    for number in 0.. {
+        if stop.load(Ordering::Relaxed) {
+            return number;
+        }
+        let side = if client.is_multiple_of(2) {
+            Side::Buy
+        } else {
+            Side::Sell
+        };
+        let command = keyed(&format!("{client}-{number}"), side, 95 + number % 10, 3);
+        let outcome = insist(&router, &on, command).await;
+        let is_placed = matches!(outcome, Ok(Answer::Placed(_) | Answer::Replayed(_)));
+        assert!(is_placed, "{outcome:?}");
+    }
+    unreachable!()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_load_a_shard_is_rebuilt_from_a_checkpoint_where_the_journals_beginning_is_gone() {
+    const CLIENTS: u64 = 4;
+    const CRASHES: usize = 8;
+    let (journal, checkpoints) = (MemoryJournal::default(), MemoryCheckpoints::default());
+    let clock = Arc::new(HandClock::default());
+    let (mut setup, seen) = setup(&journal, 10_000);
+    setup.checkpoints = vec![Arc::new(checkpoints)];
+    setup.limits.checkpoint_records = 20;
+    setup.clock = clock.clone();
+    let exchange = Exchange::start(setup).unwrap();
+    // The database is always ahead.
+    exchange.trim_behind(Arc::new(Database(Mutex::new(Some(Position::new(
+        u64::MAX,
+    ))))));
+    let btc = handle(&exchange, "BTC-USD");
+    let router = Arc::clone(exchange.router());
+    let stop = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|client| {
+            let (router, btc) = (Arc::clone(&router), Arc::clone(&btc));
+            tokio::spawn(place_until(Arc::clone(&stop), router, btc, client))
+        })
+        .collect();
+    for _ in 0..CRASHES {
+        let trimmed = journal.trimmed_below().len();
+        until(|| journal.trimmed_below().len() > trimmed).await;
+        // Never three in a minute.
+        clock.advance(Duration::from_secs(31));
+        let back = tokio::time::timeout(PATIENCE, crash(&router, &btc)).await;
+        assert!(back.is_ok(), "{:?}", seen.fatal.lock().unwrap());
+    }
+    stop.store(true, Ordering::Relaxed);
+    let mut sequences = Vec::new();
+    for (client, placing) in (0_u64..).zip(clients) {
+        for number in 0..placing.await.unwrap() {
+            let id = OrderId::new(&format!("{client}-{number}")).unwrap();
+            let order = btc.market_data().read().order(&id).unwrap().order;
+            sequences.push(order.placed.sequence.get());
+        }
+    }
+    sequences.sort_unstable();
+    let expected: Vec<u64> = (1..).take(sequences.len()).collect();
+    assert_eq!(sequences, expected, "each order once");
+    exchange.stop().await;
+    assert_eq!(*seen.fatal.lock().unwrap(), [""; 0]);
+    assert!(journal.source().range().oldest > Position::new(1));
+}
+
 /// Panics at the first thing it is told.
 #[derive(Default)]
 struct Fragile(AtomicBool);
+
+/// Panics while a record is being folded into what readers see.
+struct FragileFold;
+
+impl Observer for FragileFold {
+    fn journal_flushed(&self, _elapsed: Duration, _records: usize) {}
+
+    fn released(&self, _instrument: &Instrument, record: Durable<&Record>) {
+        assert!(record.sequence.get() < 2, "no reads today");
+    }
+
+    fn shard_restarted(&self, _instrument: &Instrument) {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_while_readers_are_told_ends_the_process_and_loses_nothing() {
+    let journal = MemoryJournal::default();
+    let (mut setup, seen) = setup(&journal, 100);
+    setup.observer = Arc::new(FragileFold);
+    let exchange = Exchange::start(setup).unwrap();
+    let btc = handle(&exchange, "BTC-USD");
+    let router = Arc::clone(exchange.router());
+    let first = router.call(&btc, keyed("a", Side::Buy, 100, 5)).await;
+    assert!(matches!(first, Ok(Answer::Placed(_))), "{first:?}");
+    // It is durable, and nobody is told so.
+    let second = router.call(&btc, keyed("b", Side::Sell, 100, 5)).await;
+    assert_eq!(second, Err(CallError::ShardRestarting));
+    let late = router.call(&btc, cancel("a")).await;
+    assert_eq!(late, Err(CallError::ShardRestarting));
+    exchange.stop().await;
+    assert_eq!(
+        *seen.fatal.lock().unwrap(),
+        ["a shard's task panicked: no reads today"]
+    );
+    assert_eq!(
+        seen.changes
+            .lock()
+            .unwrap()
+            .last()
+            .unwrap()
+            .1
+            .id
+            .sequence
+            .get(),
+        1
+    );
+
+    // The process comes back with both, and the one that was not answered is repeated safely.
+    let (exchange, _) = start(&journal, 100);
+    let btc = handle(&exchange, "BTC-USD");
+    let router = exchange.router();
+    let again = router.call(&btc, keyed("b", Side::Sell, 100, 5)).await;
+    assert!(matches!(again, Ok(Answer::Replayed(_))), "{again:?}");
+    let a = btc.market_data().read().order(&OrderId::new("a").unwrap());
+    assert_eq!(a.unwrap().order.state, OrderState::Filled);
+    exchange.stop().await;
+}
 
 impl Publisher for Fragile {
     fn begin_after(&self, _instrument: InstrumentId, _newest: ChangeId) {}
