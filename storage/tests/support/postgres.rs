@@ -141,6 +141,33 @@ impl Postgres {
         self.admit("trust");
     }
 
+    /// Has it talk to nobody without TLS from its next start on, under a certificate for its
+    /// address that nobody vouches for; says where that stands.
+    pub fn encrypt(&self) -> PathBuf {
+        let (key, certificate) = (
+            self.data().join("server.key"),
+            self.data().join("server.crt"),
+        );
+        must(
+            "openssl",
+            self.as_its_user("openssl".as_ref())
+                .args(["req", "-x509", "-newkey", "ec", "-pkeyopt"])
+                .args(["ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
+                .args(["-subj", "/CN=shardbook", "-addext"])
+                .args(["subjectAltName=IP:127.0.0.1", "-addext"])
+                .args(["basicConstraints=critical,CA:FALSE", "-keyout"])
+                .arg(&key)
+                .arg("-out")
+                .arg(&certificate)
+                .output(),
+        );
+        let settings = self.data().join("postgresql.auto.conf");
+        std::fs::write(settings, "ssl = on\n").expect("its settings can be written");
+        let rules = "hostssl all all 127.0.0.1/32 trust\n";
+        std::fs::write(self.data().join("pg_hba.conf"), rules).expect("its rules can be written");
+        certificate
+    }
+
     fn admit(&self, method: &str) {
         let rule = format!("host all all 127.0.0.1/32 {method}\n");
         std::fs::write(self.data().join("pg_hba.conf"), rule).expect("its rules can be written");
@@ -187,7 +214,10 @@ impl Postgres {
     }
 
     fn command(&self, program: &str) -> Command {
-        let program = self.programs.join(program);
+        self.as_its_user(&self.programs.join(program))
+    }
+
+    fn as_its_user(&self, program: &Path) -> Command {
         let mut command = match &self.user {
             None => Command::new(program),
             Some(user) => {
