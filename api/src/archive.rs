@@ -1,20 +1,26 @@
 //! What only the database has, asked a bounded number of questions at once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 
 use shardbook_engine::id::{OrderId, Sequence, TradeNumber};
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::order::{Order, OrderWithTrades, Trade};
-use shardbook_storage::projector::ProjectorHandle;
-use shardbook_storage::query::{Queries, QueryError, StoredOrder};
+use shardbook_storage::projector::{DatabaseState, ProjectorHandle, ProjectorStatus};
+use shardbook_storage::query::{ClosedOrders, ClosedOrdersFound, Queries, QueryError, StoredOrder};
 
 use crate::problem::{Code, Problem};
 
 /// Look-ups under way at once: some for each connection that the database has for reading. More
 /// would only wait for those, and memory for what they will answer.
 const LOOKUPS_MAX: usize = 64;
+
+/// How long a list waits for the database to take in what memory has let go of: it is
+/// milliseconds behind unless something is wrong with it.
+const CATCH_UP_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Orders and trades that memory has let go of. Clones share the bound.
 #[derive(Clone)]
@@ -71,6 +77,55 @@ impl Archive {
         }
         let trades = self.trades_of(&instrument, &order).await?;
         Ok((instrument, OrderWithTrades { order, trades }))
+    }
+
+    /// The newest order of this id on each instrument of `marks` that has one.
+    ///
+    /// # Errors
+    /// [`Code::Overloaded`]; [`Code::DatabaseUnavailable`], also where some may be missing.
+    pub async fn orders_named(
+        &self,
+        id: &OrderId,
+        marks: &[Mark],
+    ) -> Result<Vec<StoredOrder>, Problem> {
+        let _permit = self.permit()?;
+        self.caught_up(marks).await?;
+        self.orders(id, marks).await
+    }
+
+    /// Begins to read a list of which memory has let go of what `marks` say.
+    ///
+    /// # Errors
+    /// [`Code::Overloaded`]; [`Code::DatabaseUnavailable`], also where some may be missing.
+    pub async fn list(&self, marks: &[Mark]) -> Result<ArchiveList<'_>, Problem> {
+        let permit = self.permit()?;
+        self.caught_up(marks).await?;
+        Ok(ArchiveList {
+            archive: self,
+            _permit: permit,
+        })
+    }
+
+    /// Waits, for a bounded time, until the database is past all marks.
+    async fn caught_up(&self, marks: &[Mark]) -> Result<(), Problem> {
+        let is_past = |status: &ProjectorStatus| {
+            marks.iter().all(|(instrument, mark)| {
+                let projected = status.projected.get(&instrument.id);
+                projected.copied().unwrap_or(Sequence::ZERO) >= *mark
+            })
+        };
+        let mut projector = self.projector.clone();
+        let settled = projector.wait_until(|status| match status.database {
+            DatabaseState::Up => is_past(status),
+            DatabaseState::Down { .. } => true,
+        });
+        // What it says by then is what counts.
+        let _ = timeout(CATCH_UP_TIME_MAX, settled).await;
+        if self.is_past(marks)? {
+            Ok(())
+        } else {
+            Err(behind())
+        }
     }
 
     /// The `count` trades of an instrument numbered from `first` on, oldest first.
@@ -139,6 +194,27 @@ impl Archive {
             let detail = "too many questions are waiting for the database";
             Problem::new(Code::Overloaded, detail)
         })
+    }
+}
+
+/// A list being read.
+pub struct ArchiveList<'a> {
+    archive: &'a Archive,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl ArchiveList<'_> {
+    /// The next part, of the instruments that `resolve` knows by their symbols.
+    ///
+    /// # Errors
+    /// [`Code::DatabaseUnavailable`].
+    pub async fn part(
+        &self,
+        part: &ClosedOrders,
+        resolve: impl Fn(&str) -> Option<Arc<Instrument>>,
+    ) -> Result<ClosedOrdersFound, Problem> {
+        let found = self.archive.queries.closed_orders(part, resolve).await;
+        found.map_err(|error| unanswered(&error))
     }
 }
 

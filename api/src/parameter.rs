@@ -4,10 +4,12 @@ use poem::http::HeaderMap;
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use poem_openapi::types::{ParseError, ParseFromParameter, ParseResult};
 
-use shardbook_engine::id::{IdempotencyKey, OrderId, Symbol};
+use shardbook_engine::id::{ClientId, IdempotencyKey, OrderId, Symbol};
+use shardbook_engine::order::OrderStatus;
 
 use crate::problem::Problem;
-use crate::schema::text::{OrderIdText, SymbolText, TradeIdInput};
+use crate::schema::text::{ClientIdText, OrderIdText, SymbolText, TradeIdInput};
+use crate::schema::word::{Word, Worded};
 
 /// The header that may hold an order's idempotency key.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -15,6 +17,21 @@ pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 impl ParseFromParameter for OrderIdText {
     fn parse_from_parameter(text: &str) -> ParseResult<Self> {
         OrderId::new(text).map(Self).map_err(ParseError::custom)
+    }
+}
+
+impl ParseFromParameter for ClientIdText {
+    fn parse_from_parameter(text: &str) -> ParseResult<Self> {
+        ClientId::new(text).map(Self).map_err(ParseError::custom)
+    }
+}
+
+impl ParseFromParameter for Word<OrderStatus> {
+    fn parse_from_parameter(text: &str) -> ParseResult<Self> {
+        OrderStatus::from_word(text).map(Self).ok_or_else(|| {
+            let choices = OrderStatus::choices();
+            ParseError::custom(format!("must be one of {choices}"))
+        })
     }
 }
 

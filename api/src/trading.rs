@@ -5,6 +5,7 @@
 
 mod cancel_all;
 mod find;
+mod list;
 
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ use shardbook_engine::instrument::Instrument;
 use shardbook_engine::order::{Order, OrderState, OrderWithTrades, TRADES_SHOWN_MAX};
 use shardbook_engine::responder::{CallError, Outcome, Responder};
 use shardbook_engine::router::{InstrumentHandle, Router};
+
+pub use self::list::OrderList;
 
 use crate::archive::Archive;
 use crate::problem::{Code, Problem};

@@ -13,6 +13,7 @@
 mod change;
 mod depth;
 mod fold;
+mod listing;
 mod mirror;
 mod orders;
 mod slab;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 pub use self::change::{Applied, BookDelta, Change, ChangeId, ChangeKind};
 pub use self::depth::{Level, SideTotals};
+pub use self::listing::{LetGo, OrderFilter, OrdersOf, OrdersPart, Ties};
 pub use self::state::{KeptOrder, MarketDataRestorer, Marks};
 pub use self::trades::{Reach, TradesPage};
 
@@ -31,7 +33,7 @@ use self::mirror::MirrorOrders;
 use self::orders::Orders;
 use self::trades::RecentTrades;
 use crate::answer::{Answer, FirstAnswer};
-use crate::id::{ClientId, OrderId, OrderRef, Sequence, TradeNumber};
+use crate::id::{OrderId, OrderRef, Sequence, TradeNumber};
 use crate::instrument::Instrument;
 use crate::journal::Durable;
 use crate::order::{Order, OrderWithTrades, TRADES_SHOWN_MAX, Trade};
@@ -131,15 +133,6 @@ pub struct BookImage {
     pub bids: Vec<(Price, Volume)>,
     /// Asks, best first.
     pub asks: Vec<(Price, Volume)>,
-}
-
-/// Whose orders a list is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OrdersOf<'a> {
-    /// Everyone's, the mirror's included.
-    Everyone,
-    /// One client's.
-    Client(&'a ClientId),
 }
 
 impl MarketData {
@@ -247,53 +240,6 @@ impl MarketData {
             order: self.orders.show(slot),
             trades: fills.as_ref().map_or_else(Vec::new, |fills| fills.newest()),
         }
-    }
-
-    /// The orders in memory, newest first, of those placed before `before`. Made one by one as
-    /// they are asked for.
-    pub fn orders(
-        &self,
-        of: OrdersOf<'_>,
-        before: Option<OrderRef>,
-    ) -> impl Iterator<Item = Order> {
-        let is_mirror = matches!(of, OrdersOf::Client(client) if client == self.mirror.client());
-        let (everyone, client) = match of {
-            OrdersOf::Everyone => {
-                let up_to = before.map(|before| before.sequence);
-                (Some(self.orders.newest_first(up_to)), None)
-            }
-            OrdersOf::Client(client) => (None, Some(self.orders.newest_first_of(client))),
-        };
-        let mut clients = everyone
-            .into_iter()
-            .flatten()
-            .chain(client.into_iter().flatten())
-            .map(|slot| (OrderRef::single(self.orders.get(slot).placed), slot))
-            .skip_while(move |(placed, _)| before.is_some_and(|before| *placed >= before))
-            .peekable();
-        let mut mirror = (is_mirror || matches!(of, OrdersOf::Everyone))
-            .then(|| self.mirror.newest_first(before))
-            .into_iter()
-            .flatten()
-            .peekable();
-        std::iter::from_fn(move || {
-            let client_is_newer = match (clients.peek(), mirror.peek()) {
-                (Some((client, _)), Some((mirror, _))) => client > mirror,
-                (client, _) => client.is_some(),
-            };
-            if client_is_newer {
-                clients.next().map(|(_, slot)| self.orders.show(slot))
-            } else {
-                let (placed, row) = mirror.next()?;
-                Some(self.mirror.show(placed, row))
-            }
-        })
-    }
-
-    /// One client's open orders, newest first.
-    pub fn open_orders(&self, client: &ClientId) -> impl Iterator<Item = Order> {
-        self.orders(OrdersOf::Client(client), None)
-            .filter(Order::is_open)
     }
 
     /// A first answer with its newest trades, or `None` if memory has let go of some of them.

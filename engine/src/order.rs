@@ -149,6 +149,44 @@ pub enum OrderState {
     Rejected(Rejection),
 }
 
+/// Where an order stands, in the one word that clients see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OrderStatus {
+    /// Resting, nothing filled.
+    Open,
+    /// Resting, part filled.
+    PartiallyFilled,
+    /// All filled.
+    Filled,
+    /// What was not filled was taken away.
+    Cancelled,
+    /// The book refused it.
+    Rejected,
+}
+
+impl OrderStatus {
+    /// The status of an order in `state` of which `filled_quantity` has traded.
+    #[must_use]
+    pub const fn new(state: OrderState, filled_quantity: Quantity) -> Self {
+        match state {
+            OrderState::Resting if filled_quantity.is_zero() => Self::Open,
+            OrderState::Resting => Self::PartiallyFilled,
+            OrderState::Filled => Self::Filled,
+            OrderState::Cancelled(_) => Self::Cancelled,
+            OrderState::Rejected(_) => Self::Rejected,
+        }
+    }
+
+    /// Whether an order of this status rests in the book.
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        match self {
+            Self::Open | Self::PartiallyFilled => true,
+            Self::Filled | Self::Cancelled | Self::Rejected => false,
+        }
+    }
+}
+
 /// An order as everyone sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
@@ -189,6 +227,12 @@ impl Order {
     #[must_use]
     pub fn remaining_quantity(&self) -> Quantity {
         self.quantity.saturating_sub(self.filled_quantity)
+    }
+
+    /// Where it stands, in a word.
+    #[must_use]
+    pub const fn status(&self) -> OrderStatus {
+        OrderStatus::new(self.state, self.filled_quantity)
     }
 
     /// Whether it rests in the book.

@@ -1,6 +1,7 @@
 //! How the tables came about, step by step; a step that has been released is never changed.
 
 mod first_tables;
+mod orders_by_time;
 
 use sea_orm_migration::prelude::*;
 
@@ -11,6 +12,9 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(first_tables::Migration)]
+        vec![
+            Box::new(first_tables::Migration),
+            Box::new(orders_by_time::Migration),
+        ]
     }
 }

@@ -3,6 +3,8 @@
 //! Each question is one statement, so that it sees one state of the database whatever is
 //! committed meanwhile. What comes back is the engine's own types.
 
+mod list;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +20,8 @@ use tokio::time::timeout;
 use crate::database::{Database, DatabaseError};
 use crate::entity::convert::{RowError, integer, order_of, trade_of};
 use crate::entity::{order, trade};
+
+pub use self::list::{ClosedOrders, ClosedOrdersFound, Place};
 
 /// How long an answer may take before the database counts as away.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);

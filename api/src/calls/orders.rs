@@ -7,10 +7,13 @@ use poem_openapi::param::{Path, Query};
 use poem_openapi::{ApiResponse, OpenApi};
 use serde_json::value::RawValue;
 
+use shardbook_engine::market_data::OrderFilter;
+use shardbook_engine::order::OrderStatus;
+
 use crate::calls::Tag;
 use crate::documented::Failure;
 use crate::metrics::Metrics;
-use crate::parameter::{idempotency_key, no_idempotency_key};
+use crate::parameter::{Limit, idempotency_key, no_idempotency_key};
 use crate::payload::{BATCH_BYTES_MAX, JsonRequest, JsonResponse};
 use crate::problem::Problem;
 use crate::request::{Fields, read_cancel_all, read_object};
@@ -19,8 +22,12 @@ use crate::schema::order::{
     AmendRequest, BATCH_ORDERS_MAX, BatchRequest, BatchResult, BatchView, CancelAllRequest,
     CancelAllView, OrderRequest, OrderView,
 };
-use crate::schema::text::{Count, IdempotencyKeyText, OrderIdText, SymbolText};
-use crate::trading::{FirstTime, Placement, Trading};
+use crate::schema::text::{ClientIdText, Count, IdempotencyKeyText, OrderIdText, SymbolText};
+use crate::schema::word::Word;
+use crate::trading::{FirstTime, OrderList, Placement, Trading};
+
+/// Most orders in one list.
+const ORDERS_MAX: usize = 1_000;
 
 type OrderBody = JsonRequest<OrderRequest<'static>>;
 type BatchBody = JsonRequest<BatchRequest<'static>, BATCH_BYTES_MAX>;
@@ -35,6 +42,8 @@ failures! {
         InvalidOrder;
     ReadFailures: InvalidParameter, OrderNotFound, InstrumentNotFound, OrderIdAmbiguous,
         Overloaded, DatabaseUnavailable;
+    ListFailures: InvalidParameter, InstrumentNotFound, OrderIdAmbiguous, Overloaded,
+        DatabaseUnavailable;
     CancelFailures: InvalidParameter, OrderNotFound, InstrumentNotFound, OrderIdAmbiguous,
         OrderNotOpen, CommandRefused, Overloaded, ShardRestarting, JournalUnavailable,
         DatabaseUnavailable;
@@ -84,6 +93,14 @@ enum Found {
     /// The order as it stands.
     #[oai(status = 200)]
     Order(JsonResponse<OrderView>),
+}
+
+/// Orders that were asked for.
+#[derive(ApiResponse)]
+enum Listed {
+    /// The orders without their trades, newest first.
+    #[oai(status = 200)]
+    Orders(JsonResponse<List<OrderView, ORDERS_MAX>>),
 }
 
 /// What became of a mass cancel.
@@ -170,6 +187,39 @@ impl Orders {
         Ok(Batch::Results(JsonResponse(BatchView {
             results: List(results),
         })))
+    }
+
+    /// Read orders, newest first
+    ///
+    /// Everything acknowledged before the request is shown, whether or not the database has it
+    /// yet. To read on, send the last order's id as `before`: each order comes once, however many
+    /// are placed or close meanwhile. Where the same id stands on several instruments, read each
+    /// instrument's list.
+    #[oai(path = "/orders", method = "get", operation_id = "get_orders")]
+    async fn list(
+        &self,
+        /// Whose; everyone's if left out.
+        client_id: Query<Option<ClientIdText>>,
+        /// On which instrument; on all if left out.
+        instrument: Query<Option<SymbolText>>,
+        /// Only orders that stand so.
+        status: Query<Option<Word<OrderStatus>>>,
+        /// How many at most.
+        limit: Query<Option<Limit<50, 1000>>>,
+        /// Only orders that stand after this one in the list, by its `order_id`.
+        before: Query<Option<OrderIdText>>,
+    ) -> Result<Listed, Failure<ListFailures>> {
+        let list = OrderList {
+            filter: OrderFilter {
+                client: client_id.0.map(|client| client.0),
+                status: status.0.map(|status| status.0),
+            },
+            instrument: instrument.0.map(|symbol| symbol.0),
+            before: before.0.map(|id| id.0),
+            limit: Limit::get(limit.0),
+        };
+        let orders = self.trading.orders(&list).await?;
+        Ok(Listed::Orders(JsonResponse(List(orders))))
     }
 
     /// Read an order

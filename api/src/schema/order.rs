@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::order::{
-    Order, OrderKind, OrderWithTrades, SelfTradePrevention, TRADES_SHOWN_MAX, TimeInForce, Trade,
+    Order, OrderKind, OrderStatus, OrderWithTrades, SelfTradePrevention, TRADES_SHOWN_MAX,
+    TimeInForce, Trade,
 };
 use shardbook_engine::quantity::Volume;
 use shardbook_engine::side::Side;
@@ -14,7 +15,7 @@ use crate::schema::problem::ProblemView;
 use crate::schema::text::{
     ClientIdText, Count, DecimalInput, IdempotencyKeyText, OrderIdText, SymbolText, TradeIdText,
 };
-use crate::schema::word::{OrderStatus, OrderType, Reason, Word};
+use crate::schema::word::{OrderType, Reason, Word};
 use crate::schema::{List, Nullable};
 
 /// Most orders in one batch: enough to make the cost of a request small beside its orders'.
@@ -253,7 +254,7 @@ impl OrderView {
             filled_quantity: DecimalText::quantity(order.filled_quantity, instrument),
             remaining_quantity: DecimalText::quantity(order.remaining_quantity(), instrument),
             average_price: Nullable(average_price),
-            status: Word(OrderStatus::of(order)),
+            status: Word(order.status()),
             reason: Nullable(Reason::of(order.state).map(Word)),
             idempotency_key: Nullable(order.idempotency_key.clone().map(IdempotencyKeyText)),
             sequence: Count(order.placed.sequence.get()),

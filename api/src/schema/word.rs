@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use shardbook_engine::access::Role;
 use shardbook_engine::market_data::InstrumentStatus;
 use shardbook_engine::order::{
-    CancelReason, Order, OrderState, Rejection, SelfTradePrevention, TimeInForce,
+    CancelReason, OrderState, OrderStatus, Rejection, SelfTradePrevention, TimeInForce,
 };
 use shardbook_engine::side::Side;
 
@@ -153,35 +153,6 @@ pub enum OrderType {
     Limit,
     /// It trades at any price and never rests.
     Market,
-}
-
-/// Where an order stands, as clients see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OrderStatus {
-    /// Resting, nothing filled.
-    Open,
-    /// Resting, part filled.
-    PartiallyFilled,
-    /// All filled.
-    Filled,
-    /// What was not filled was taken away.
-    Cancelled,
-    /// The book refused it.
-    Rejected,
-}
-
-impl OrderStatus {
-    /// The order's status.
-    #[must_use]
-    pub const fn of(order: &Order) -> Self {
-        match order.state {
-            OrderState::Resting if order.filled_quantity.is_zero() => Self::Open,
-            OrderState::Resting => Self::PartiallyFilled,
-            OrderState::Filled => Self::Filled,
-            OrderState::Cancelled(_) => Self::Cancelled,
-            OrderState::Rejected(_) => Self::Rejected,
-        }
-    }
 }
 
 /// Why an order is cancelled or rejected.

@@ -7,7 +7,7 @@ use shardbook_engine::instrument::Instrument;
 use shardbook_engine::order::OrderWithTrades;
 use shardbook_engine::router::{InstrumentHandle, Location};
 
-use crate::archive::ambiguous;
+use crate::archive::{Mark, ambiguous};
 use crate::problem::Problem;
 use crate::schema::order::OrderView;
 use crate::trading::Trading;
@@ -80,14 +80,21 @@ impl Trading {
         order_id: &OrderId,
         on: Option<&Arc<InstrumentHandle>>,
     ) -> Result<(Arc<Instrument>, OrderWithTrades), Problem> {
-        let handles = on.map_or_else(|| self.router.instruments(), |on| vec![Arc::clone(on)]);
-        let marks: Vec<_> = handles
-            .iter()
-            .map(|handle| {
-                let mark = handle.market_data().read().newest_let_go_like(order_id);
-                (Arc::clone(handle.instrument()), mark)
-            })
-            .collect();
+        let marks = self.marks(order_id, on);
         self.archive.order(order_id, &marks).await
+    }
+
+    /// How far the database must have come on each instrument to know an order of this id.
+    pub(super) fn marks(
+        &self,
+        order_id: &OrderId,
+        on: Option<&Arc<InstrumentHandle>>,
+    ) -> Vec<Mark> {
+        let handles = on.map_or_else(|| self.router.instruments(), |on| vec![Arc::clone(on)]);
+        let marks = handles.iter().map(|handle| {
+            let mark = handle.market_data().read().newest_let_go_like(order_id);
+            (Arc::clone(handle.instrument()), mark)
+        });
+        marks.collect()
     }
 }

@@ -119,6 +119,13 @@ impl MirrorOrders {
             .map(|(placed, row)| (*placed, row))
     }
 
+    /// The oldest of the orders that the commands from `sequence` on placed.
+    pub(super) fn oldest_from(&self, sequence: Sequence) -> Option<(OrderRef, Timestamp)> {
+        let from = OrderRef::single(sequence);
+        let (placed, row) = self.rows.range(from..).next()?;
+        Some((*placed, row.created_at))
+    }
+
     /// Every order, oldest first.
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (OrderRef, &MirrorRow)> {
         self.rows.iter().map(|(placed, row)| (*placed, row))

@@ -17,10 +17,16 @@ use hashbrown::HashTable;
 use crate::id::{ClientId, IdempotencyKey, OrderId, OrderRef, Sequence};
 use crate::market_data::slab::{Slab, Slot};
 use crate::market_data::trades::Fills;
-use crate::order::{NewOrder, Order, OrderKind, OrderState, SelfTradePrevention, Trade};
+use crate::order::{
+    NewOrder, Order, OrderKind, OrderState, OrderStatus, SelfTradePrevention, Trade,
+};
 use crate::quantity::{Notional, Quantity};
 use crate::side::Side;
 use crate::time::Timestamp;
+
+/// How many orders of all clients are looked at for one client's next, before its own are gone
+/// through from the newest.
+const NEIGHBOURS_MAX: usize = 1_024;
 
 /// One client's order.
 #[derive(Debug)]
@@ -48,6 +54,11 @@ impl OrderRow {
     pub(super) fn remaining_quantity(&self) -> Quantity {
         let filled = self.fills.as_ref().map(|fills| fills.quantity);
         self.quantity - filled.unwrap_or_default()
+    }
+
+    pub(super) fn status(&self) -> OrderStatus {
+        let filled = self.fills.as_ref().map(|fills| fills.quantity);
+        OrderStatus::new(self.state, filled.unwrap_or_default())
     }
 
     pub(super) fn add_fill(&mut self, trade: &Arc<Trade>) {
@@ -262,22 +273,49 @@ impl Orders {
         }
     }
 
-    /// Every order that the commands up to the one numbered `up_to` placed, newest first.
-    pub(super) fn newest_first(&self, up_to: Option<Sequence>) -> impl Iterator<Item = Slot> {
-        let end = up_to.map_or(Bound::Unbounded, Bound::Included);
+    /// Every order placed before `before`, newest first.
+    pub(super) fn newest_first(&self, before: Option<OrderRef>) -> impl Iterator<Item = Slot> {
         self.by_placement
-            .range((Bound::Unbounded, end))
+            .range((Bound::Unbounded, end_before(before)))
             .rev()
             .map(|(_, slot)| *slot)
     }
 
-    /// One client's orders, newest first.
-    pub(super) fn newest_first_of(&self, client: &ClientId) -> impl Iterator<Item = Slot> {
-        let newest = self
-            .clients_by_id
-            .get(client)
-            .and_then(|client| self.clients.get(*client).newest);
-        iter::successors(newest, |slot| self.rows.get(*slot).older)
+    /// One client's orders placed before `before`, newest first.
+    pub(super) fn newest_first_of(
+        &self,
+        client: &ClientId,
+        before: Option<OrderRef>,
+    ) -> impl Iterator<Item = Slot> {
+        let client = self.clients_by_id.get(client).copied();
+        let first = client.and_then(|client| self.newest_of(client, before));
+        iter::successors(first, |slot| self.rows.get(*slot).older)
+    }
+
+    /// A client's newest order placed before `before`.
+    fn newest_of(&self, client: Slot, before: Option<OrderRef>) -> Option<Slot> {
+        // Near the place for one who has many orders; from its newest on for one who has few.
+        let near = before.and_then(|_| {
+            self.newest_first(before)
+                .take(NEIGHBOURS_MAX)
+                .find(|slot| self.rows.get(*slot).client == client)
+        });
+        near.or_else(|| {
+            let is_before = |slot: &Slot| {
+                let placed = OrderRef::single(self.rows.get(*slot).placed);
+                before.is_none_or(|before| placed < before)
+            };
+            iter::successors(self.clients.get(client).newest, |slot| {
+                self.rows.get(*slot).older
+            })
+            .find(is_before)
+        })
+    }
+
+    /// The oldest of the orders that the commands from `sequence` on placed.
+    pub(super) fn oldest_from(&self, sequence: Sequence) -> Option<(OrderRef, Timestamp)> {
+        let (placed, slot) = self.by_placement.range(sequence..).next()?;
+        Some((OrderRef::single(*placed), self.rows.get(*slot).created_at))
     }
 
     /// Every order, oldest placement first.
@@ -302,6 +340,15 @@ impl Orders {
     /// The last change of the newest closed order that memory has let go of.
     pub(super) const fn newest_let_go(&self) -> Sequence {
         self.newest_let_go
+    }
+}
+
+/// Where the sequences of single orders placed before `before` end.
+const fn end_before(before: Option<OrderRef>) -> Bound<Sequence> {
+    match before {
+        None => Bound::Unbounded,
+        Some(OrderRef { sequence, index: 0 }) => Bound::Excluded(sequence),
+        Some(OrderRef { sequence, .. }) => Bound::Included(sequence),
     }
 }
 

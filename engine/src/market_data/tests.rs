@@ -11,10 +11,12 @@ use self::naive::{Naive, a_step};
 use super::*;
 use crate::command::Command;
 use crate::event::{Event, Maker};
-use crate::id::{InstrumentId, Symbol};
+use crate::id::{ClientId, InstrumentId, Symbol};
 use crate::instrument::Increment;
 use crate::journal::Position;
-use crate::order::{ChosenId, NewOrder, OrderKind, Rejection, SelfTradePrevention, TimeInForce};
+use crate::order::{
+    ChosenId, NewOrder, Order, OrderKind, OrderStatus, Rejection, SelfTradePrevention, TimeInForce,
+};
 use crate::quantity::Quantity;
 
 const LIMITS: MarketDataLimits = MarketDataLimits {
@@ -173,6 +175,8 @@ fn check_reads(naive: &Naive, market: &MarketData) {
         let listed = market.orders(OrdersOf::Client(&one), Some(middle));
         assert_eq!(listed.collect::<Vec<_>>(), orders);
     }
+    check_parts(&in_memory(), market);
+    check_times(&in_memory(), market);
     let kept = naive.closed.len().saturating_sub(LIMITS.closed_orders);
     let let_go = naive
         .orders
@@ -188,6 +192,73 @@ fn check_reads(naive: &Naive, market: &MarketData) {
     assert_eq!(market.newest_mirror_let_go(), newest.unwrap_or_default());
     assert_eq!(market.is_halted(), naive.halted);
     assert_eq!(market.sequence().get(), naive.sequence);
+}
+
+/// Goes through every list by small parts.
+fn check_parts(in_memory: &[Order], market: &MarketData) {
+    let clients = [None, Some(client(1)), Some(ClientId::binance_depth())];
+    let statuses = [
+        None,
+        Some(OrderStatus::Open),
+        Some(OrderStatus::PartiallyFilled),
+        Some(OrderStatus::Filled),
+    ];
+    for filter in clients.iter().flat_map(|client| {
+        statuses.map(|status| OrderFilter {
+            client: client.clone(),
+            status,
+        })
+    }) {
+        let passes = |order: &&Order| {
+            (filter.client.as_ref()).is_none_or(|client| order.client == *client)
+                && (filter.status).is_none_or(|status| order.status() == status)
+        };
+        let expected: Vec<_> = in_memory.iter().filter(passes).cloned().collect();
+        let mut listed = Vec::new();
+        let mut before = None;
+        loop {
+            let part = market.orders_part(&filter, before, 2, 3);
+            assert!(part.orders.len() <= 2);
+            listed.extend(part.orders);
+            before = part.rest;
+            if before.is_none() {
+                break;
+            }
+        }
+        assert_eq!(listed, expected, "{filter:?}");
+    }
+}
+
+/// What was placed before a time is what lies below the placement found for it.
+fn check_times(in_memory: &[Order], market: &MarketData) {
+    for order in in_memory {
+        for (ties, is_before) in [
+            (
+                Ties::After,
+                in_memory
+                    .iter()
+                    .map(|other| other.created_at < order.created_at)
+                    .collect::<Vec<_>>(),
+            ),
+            (
+                Ties::Before,
+                in_memory
+                    .iter()
+                    .map(|other| other.created_at <= order.created_at)
+                    .collect(),
+            ),
+        ] {
+            let bound = market.placed_before(order.created_at, ties);
+            let below: Vec<_> = in_memory.iter().map(|other| other.placed < bound).collect();
+            assert_eq!(below, is_before);
+        }
+        for other in in_memory {
+            assert!(
+                other.placed.sequence > order.placed.sequence
+                    || other.created_at <= market.decided_by(order.placed.sequence)
+            );
+        }
+    }
 }
 
 fn check_trades(naive: &Naive, market: &MarketData) {

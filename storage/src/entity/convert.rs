@@ -399,7 +399,7 @@ fn order_ref(column: &'static str, sequence: i64, index: i64) -> Result<OrderRef
     })
 }
 
-fn moment(column: &'static str, timestamp: Timestamp) -> Result<Moment, RowError> {
+pub(crate) fn moment(column: &'static str, timestamp: Timestamp) -> Result<Moment, RowError> {
     Moment::from_timestamp(timestamp).ok_or(RowError::OutOfRange { column })
 }
 

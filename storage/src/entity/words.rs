@@ -1,7 +1,7 @@
 //! The words that stand for the engine's enums in text columns, the same as in the API's JSON.
 
 use shardbook_engine::order::{
-    CancelReason, OrderState, Rejection, SelfTradePrevention, TimeInForce,
+    CancelReason, OrderState, OrderStatus, Rejection, SelfTradePrevention, TimeInForce,
 };
 use shardbook_engine::quantity::Quantity;
 use shardbook_engine::side::Side;
@@ -20,6 +20,18 @@ const PARTIALLY_FILLED: &str = "partially_filled";
 const FILLED: &str = "filled";
 const CANCELLED: &str = "cancelled";
 const REJECTED: &str = "rejected";
+
+/// The word for an order's status.
+#[must_use]
+pub const fn status(status: OrderStatus) -> &'static str {
+    match status {
+        OrderStatus::Open => OPEN,
+        OrderStatus::PartiallyFilled => PARTIALLY_FILLED,
+        OrderStatus::Filled => FILLED,
+        OrderStatus::Cancelled => CANCELLED,
+        OrderStatus::Rejected => REJECTED,
+    }
+}
 
 /// The word for a side.
 #[must_use]
@@ -89,13 +101,12 @@ pub fn self_trade_prevention_of(word: &str) -> Option<SelfTradePrevention> {
 /// The words for where an order stands: its status, and the reason if it has one.
 #[must_use]
 pub const fn state(state: OrderState, filled: Quantity) -> (&'static str, Option<&'static str>) {
-    match state {
-        OrderState::Resting if filled.is_zero() => (OPEN, None),
-        OrderState::Resting => (PARTIALLY_FILLED, None),
-        OrderState::Filled => (FILLED, None),
-        OrderState::Cancelled(reason) => (CANCELLED, Some(cancel_reason(reason))),
-        OrderState::Rejected(rejection) => (REJECTED, Some(rejection_reason(rejection))),
-    }
+    let reason = match state {
+        OrderState::Resting | OrderState::Filled => None,
+        OrderState::Cancelled(reason) => Some(cancel_reason(reason)),
+        OrderState::Rejected(rejection) => Some(rejection_reason(rejection)),
+    };
+    (status(OrderStatus::new(state, filled)), reason)
 }
 
 /// Where an order with these words stands.
