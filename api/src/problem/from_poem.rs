@@ -15,10 +15,7 @@ pub fn of_poem_error(error: poem::Error) -> Response {
         return error.into_response();
     }
     if let Some(parameter) = error.downcast_ref::<ParseParamError>() {
-        // What stands in front is the name of our type.
-        let reason = parameter.reason.split_once("\": ");
-        let message = reason.map_or(parameter.reason.as_str(), |(_, message)| message);
-        return Problem::parameter(parameter.name, message).into_response();
+        return Problem::parameter(parameter.name, reason(&parameter.reason)).into_response();
     }
     let problem = if error.is::<NotFoundError>() || error.is::<error::ParsePathError>() {
         Problem::new(Code::NotFound, "no call has this path")
@@ -32,6 +29,18 @@ pub fn of_poem_error(error: poem::Error) -> Response {
         by_status(&error)
     };
     problem.into_response()
+}
+
+/// What a parser of ours said, without the names of our types that stand around it.
+fn reason(text: &str) -> &str {
+    let text = text.split_once("\": ").map_or(text, |(_, reason)| reason);
+    let around = text.rfind(" (occurred while parsing \"");
+    let text = around.and_then(|at| text.get(..at)).unwrap_or(text);
+    if text.ends_with("expects an input value.") {
+        "is required"
+    } else {
+        text
+    }
 }
 
 /// What can't be a name has nothing of that name.
@@ -58,6 +67,28 @@ fn by_status(error: &poem::Error) -> Problem {
         _ => {
             tracing::error!(error = %detail, "a request failed in a way that has no answer");
             Problem::new(Code::Internal, "the request could not be carried out")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reason;
+
+    #[test]
+    fn a_reason_names_no_type_of_ours() {
+        let rows = [
+            (
+                "failed to parse \"Limit\": must be a whole number from 1 to 5 \
+                 (occurred while parsing \"optional_Limit\")",
+                "must be a whole number from 1 to 5",
+            ),
+            ("failed to parse \"Date\": must be a day", "must be a day"),
+            ("Type \"Date\" expects an input value.", "is required"),
+            ("is nothing of the kind", "is nothing of the kind"),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(reason(text), expected);
         }
     }
 }

@@ -11,6 +11,14 @@
 mod books;
 mod idempotency;
 mod lifecycle;
+mod lists;
+#[path = "../../../storage/tests/support/postgres.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "another crate's tests use the rest"
+)]
+mod postgres;
 mod supervision;
 mod support;
 mod wrong_input;

@@ -40,7 +40,7 @@ pub(crate) struct TestApp {
     app: App,
     client: reqwest::Client,
     directory: TempDir,
-    settings: &'static str,
+    settings: String,
 }
 
 /// What came back.
@@ -63,12 +63,12 @@ impl TestApp {
     }
 
     /// The same with further settings, as they stand in the settings file.
-    pub(crate) async fn start_with(settings: &'static str) -> Self {
+    pub(crate) async fn start_with(settings: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         Self::open(directory, settings).await
     }
 
-    async fn open(directory: TempDir, settings: &'static str) -> Self {
+    async fn open(directory: TempDir, settings: &str) -> Self {
         let arguments = ServeArguments {
             config: Some(write_settings(directory.path(), settings)),
             listen: Some("127.0.0.1:0".to_owned()),
@@ -87,14 +87,14 @@ impl TestApp {
                 .build()
                 .unwrap(),
             directory,
-            settings,
+            settings: settings.to_owned(),
         }
     }
 
     /// Stops the exchange and starts it again on what it left.
     pub(crate) async fn restart(self) -> Self {
         self.app.stop().await;
-        Self::open(self.directory, self.settings).await
+        Self::open(self.directory, &self.settings).await
     }
 
     /// Stops the exchange.

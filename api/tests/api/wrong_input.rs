@@ -380,7 +380,7 @@ async fn a_foreign_page_is_turned_away() {
     assert_eq!(reply.status, 204);
     assert_eq!(
         reply.header("access-control-allow-methods"),
-        "OPTIONS, POST"
+        "GET, HEAD, OPTIONS, POST"
     );
     app.stop().await;
 }
@@ -389,7 +389,7 @@ async fn a_foreign_page_is_turned_away() {
 async fn a_path_tells_its_methods_and_its_head() {
     let app = TestApp::start().await;
     let rows = [
-        ("/orders", "OPTIONS, POST"),
+        ("/orders", "GET, HEAD, OPTIONS, POST"),
         ("/orders/a", "GET, HEAD, OPTIONS, PATCH"),
         ("/orders/batch", "OPTIONS, POST"),
         ("/orderbook", "GET, HEAD, OPTIONS"),
