@@ -130,10 +130,11 @@ impl Queries {
     /// What the columns of a place hold.
     fn values(&self, place: &Place) -> Result<[SimpleExpr; BY_PLACE.len()], QueryError> {
         let created_at = moment("created_at", place.created_at)?;
-        let created_at = match self.database.backend() {
+        let created_at = if self.database.backend() == DbBackend::Sqlite {
             // The text that the projector writes, which is not the driver's.
-            DbBackend::Sqlite => Expr::val(created_at.rfc3339()),
-            _ => Expr::val(created_at),
+            Expr::val(created_at.rfc3339())
+        } else {
+            Expr::val(created_at)
         };
         Ok([
             created_at,
