@@ -22,6 +22,7 @@ mod tables;
 mod trimmed;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -31,7 +32,17 @@ use serde_json::{Value, json};
 use server::Server;
 
 const CLIENTS: usize = 16;
+
+/// Kills on SQLite and on PostgreSQL, unless [`ROUNDS_VARIABLE`] says how many.
 const ROUNDS: usize = 6;
+const ROUNDS_ON_POSTGRES: usize = 3;
+const ROUNDS_VARIABLE: &str = "SHARDBOOK_CRASH_ROUNDS";
+
+/// Kills of one exchange: every order of it is looked at after each.
+const ROUNDS_OF_ONE_MAX: usize = 8;
+
+/// As few as may be, so that checkpoints are made by themselves too.
+const CHECKPOINT_RECORDS: &str = "1000";
 
 /// What a client knows of one order.
 #[derive(Clone, Debug)]
@@ -122,10 +133,19 @@ async fn one_round(place: &Place, round: usize, log: &Arc<Log>) {
             ))
         })
         .collect();
-    let enough = 20 + 37 * round;
-    while acknowledged.load(Ordering::Relaxed) < enough {
-        tokio::task::yield_now().await;
-    }
+    let enough = 20 + 37 * (round % ROUNDS_OF_ONE_MAX) + round % 61;
+    let acknowledged = |enough| {
+        let acknowledged = Arc::clone(&acknowledged);
+        async move {
+            while acknowledged.load(Ordering::Relaxed) < enough {
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    // A few orders before the kill, so that it strikes what a checkpoint does, or right after.
+    acknowledged(enough - round % 20).await;
+    server.ask_for_checkpoints();
+    acknowledged(enough).await;
     server.kill();
     for client in clients {
         client.await.unwrap();
@@ -278,15 +298,40 @@ impl Place {
     }
 
     fn serve(&self) -> Server {
-        let arguments = ["--feed", "off", "--database-url", &self.database_url];
+        let arguments = [
+            "--feed",
+            "off",
+            "--database-url",
+            &self.database_url,
+            "--checkpoint-records",
+            CHECKPOINT_RECORDS,
+            "--journal-segment-bytes",
+            "1048576",
+        ];
         Server::start(self.data_dir.path(), &arguments)
     }
 }
 
-async fn kill_nine_loses_nothing(place: &Place, rounds: usize) {
+/// Kills exchanges so many times in all, one after another, each on a place of its own.
+async fn kill_nine_loses_nothing(new_place: impl Fn() -> Place, rounds: usize) {
+    let given = std::env::var(ROUNDS_VARIABLE).ok();
+    let rounds = given.map_or(rounds, |given| given.parse().expect("a number of rounds"));
+    let mut orders = 0;
+    let mut done = 0;
+    while done < rounds {
+        let until = rounds.min(done + ROUNDS_OF_ONE_MAX);
+        orders += kill_one(&new_place(), done..until).await;
+        done = until;
+        // Seen with `--nocapture`.
+        eprintln!("{done} kills survived, {orders} orders sent");
+    }
+}
+
+/// Kills one exchange so many times; returns how many orders it was sent.
+async fn kill_one(place: &Place, rounds: Range<usize>) -> usize {
     let log = Arc::new(Log::default());
     let http = reqwest::Client::new();
-    for round in 0..rounds {
+    for round in rounds {
         one_round(place, round, &log).await;
         let server = place.serve();
         judge_acknowledged(&http, &server.base, &log).await;
@@ -298,15 +343,17 @@ async fn kill_nine_loses_nothing(place: &Place, rounds: usize) {
     judge_trades(&http, &server.base, &log).await;
     tables::judge(place, &server.base, &log).await;
     assert_eq!(server.terminate(), Some(0));
+    log.lock().len()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_nine_loses_no_acknowledged_order_and_doubles_none() {
-    kill_nine_loses_nothing(&Place::on_sqlite(), ROUNDS).await;
+    kill_nine_loses_nothing(Place::on_sqlite, ROUNDS).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_nine_leaves_postgresql_with_each_order_and_trade_once() {
     let postgres = Postgres::shared();
-    kill_nine_loses_nothing(&Place::on(postgres.database()), ROUNDS / 2).await;
+    let new_place = || Place::on(postgres.database());
+    kill_nine_loses_nothing(new_place, ROUNDS_ON_POSTGRES).await;
 }

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
@@ -18,11 +19,17 @@ const CLIENTS: usize = 4;
 /// orders can all be looked at afterwards.
 const PACE: Duration = Duration::from_millis(20);
 
+/// How long PostgreSQL is down in the test that says so, unless [`SECONDS_VARIABLE`] says it.
+const SECONDS_DOWN: usize = 10;
+const SECONDS_VARIABLE: &str = "SHARDBOOK_OUTAGE_SECONDS";
+
 /// Clients that place orders until they are told to stop.
 struct Load {
     base: String,
     log: Arc<Log>,
     running: Arc<AtomicBool>,
+    /// How long each order took to be answered, in the order of the answers.
+    times: Arc<Mutex<Vec<Duration>>>,
     acknowledged: Arc<AtomicUsize>,
     clients: Vec<JoinHandle<()>>,
 }
@@ -33,6 +40,7 @@ impl Load {
             base: base.to_owned(),
             log: Arc::clone(log),
             running: Arc::new(AtomicBool::new(true)),
+            times: Arc::default(),
             acknowledged: Arc::default(),
             clients: Vec::new(),
         };
@@ -47,6 +55,7 @@ impl Load {
         let (base, log) = (self.base.clone(), Arc::clone(&self.log));
         let running = Arc::clone(&self.running);
         let acknowledged = Arc::clone(&self.acknowledged);
+        let times = Arc::clone(&self.times);
         async move {
             let http = reqwest::Client::new();
             let mut random = Random(u64::try_from(client).unwrap());
@@ -60,9 +69,11 @@ impl Load {
                 let order = an_order(&mut random, &id, client);
                 log.lock().insert(id.clone(), Known::Sent(order.clone()));
                 let request = http.post(format!("{base}/orders")).json(&order);
+                let sent = Instant::now();
                 let response = request.send().await.unwrap();
                 let status = response.status();
                 let answer: Value = response.json().await.unwrap();
+                times.lock().push(sent.elapsed());
                 assert_eq!(status, 201, "no order is refused: {answer}");
                 let (read, _) = get(&http, format!("{base}/orders/{id}")).await;
                 assert_eq!(read, 200, "what memory has can be read");
@@ -100,6 +111,26 @@ impl Load {
         assert!(is_so(&later), "{later}");
         let aged = |health: &Value| health["database"]["lag_seconds"].as_u64() >= Some(1);
         health(&self.base, "a lag of seconds", aged).await;
+    }
+
+    /// Lets so many seconds' orders be acknowledged, and says how long they took: the median, the
+    /// slowest of a hundred, the slowest.
+    async fn goes_on(&self, seconds: usize) -> String {
+        let begun = self.times.lock().len();
+        let enough = begun + seconds * CLIENTS * 1_000 / usize::try_from(PACE.as_millis()).unwrap();
+        let mut pace = tokio::time::interval(PACE);
+        while self.times.lock().len() < enough {
+            assert!(!self.clients.iter().any(JoinHandle::is_finished));
+            pace.tick().await;
+        }
+        let mut times = self.times.lock()[begun..].to_vec();
+        times.sort_unstable();
+        let [median, hundredth, slowest] =
+            [50, 99, 100].map(|percent| times[(times.len() - 1) * percent / 100]);
+        format!(
+            "{:>6} orders {median:>12.3?} {hundredth:>12.3?} {slowest:>12.3?}",
+            times.len()
+        )
     }
 
     async fn catches_up(&self) {
@@ -168,6 +199,37 @@ async fn whatever_becomes_of_postgresql_no_order_waits_for_it_and_the_tables_com
     load.catches_up().await;
     load.end().await;
     health(&server.base, "no lag", is_caught_up).await;
+    judge(&place, &server.base, &log).await;
+    assert_eq!(server.terminate(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgresql_is_down_under_load_and_no_order_is_refused_or_lost() {
+    let given = std::env::var(SECONDS_VARIABLE).ok();
+    let seconds = given.map_or(SECONDS_DOWN, |given| given.parse().expect("seconds"));
+    let postgres = Postgres::start();
+    let place = Place::on(postgres.default_database());
+    let log = Arc::new(Log::default());
+    let server = place.serve();
+    let load = Load::start(&server.base, &log, "load");
+    load.catches_up().await;
+    let before = load.goes_on(2).await;
+    postgres.stop();
+    let down = load.goes_on(seconds).await;
+    let is_down = |health: &Value| health["database"]["status"] == "down";
+    let away = health(&server.base, "a database that is away", is_down).await;
+    let lag = away["database"]["lag_records"].as_u64().unwrap();
+    assert!(lag >= u64::try_from(seconds).unwrap() * 100, "{away}");
+    postgres.resume();
+    load.catches_up().await;
+    let after = load.goes_on(2).await;
+    load.end().await;
+    // Seen with `--nocapture`.
+    eprintln!("PostgreSQL down for {seconds} s, {lag} records behind in the end; answered within");
+    eprintln!("                           half of all    99 of 100          all");
+    for (when, times) in [("before", before), ("down", down), ("after", after)] {
+        eprintln!("{when:>7} {times}");
+    }
     judge(&place, &server.base, &log).await;
     assert_eq!(server.terminate(), Some(0));
 }

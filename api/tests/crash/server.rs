@@ -45,16 +45,21 @@ impl Server {
         self.child.wait().expect("it ends");
     }
 
+    /// `SIGUSR1`: checkpoints now.
+    #[allow(dead_code, reason = "some of the tests that share this use it")]
+    pub(crate) fn ask_for_checkpoints(&self) {
+        self.signal("-USR1");
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
     /// `SIGTERM`, and its exit code.
     pub(crate) fn terminate(mut self) -> Option<i32> {
-        let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &pid])
-                .status()
-                .expect("kill runs")
-                .success()
-        );
+        self.signal("-TERM");
         let patience = Instant::now() + Duration::from_secs(60);
         loop {
             if let Some(status) = self.child.try_wait().expect("it can be waited for") {
