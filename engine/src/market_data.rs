@@ -10,6 +10,7 @@
 //! The feed's orders are not kept once closed, in no number: a tape order never rests, and a
 //! mirrored one that traded is the database's to show.
 
+mod candles;
 mod change;
 mod depth;
 mod fold;
@@ -22,21 +23,25 @@ mod trades;
 
 use std::sync::Arc;
 
+pub use self::candles::{CandlesLetGo, KeptCandle};
 pub use self::change::{Applied, BookDelta, Change, ChangeId, ChangeKind};
 pub use self::depth::{Level, SideTotals};
 pub use self::listing::{LetGo, OrderFilter, OrdersOf, OrdersPart, Ties};
-pub use self::state::{KeptOrder, MarketDataRestorer, Marks};
+pub use self::state::{DayPositions, KeptOrder, MarketDataRestorer, Marks};
 pub use self::trades::{Reach, TradesPage};
 
+use self::candles::{OpenDays, RecentCandles};
 use self::depth::Depth;
 use self::mirror::MirrorOrders;
 use self::orders::Orders;
 use self::trades::RecentTrades;
 use crate::answer::{Answer, FirstAnswer};
-use crate::id::{OrderId, OrderRef, Sequence, TradeNumber};
+use crate::candle::Candle;
+use crate::id::{ClientId, OrderId, OrderRef, Sequence, TradeNumber};
 use crate::instrument::Instrument;
 use crate::journal::Durable;
 use crate::order::{Order, OrderWithTrades, TRADES_SHOWN_MAX, Trade};
+use crate::position::ClientPosition;
 use crate::price::Price;
 use crate::quantity::Volume;
 use crate::record::Record;
@@ -69,6 +74,8 @@ pub struct MarketData {
     mirror: MirrorOrders,
     depth: Depth,
     trades: RecentTrades,
+    candles: RecentCandles,
+    open_days: OpenDays,
     sequence: Sequence,
     timestamp: Timestamp,
     status: InstrumentStatus,
@@ -145,6 +152,8 @@ impl MarketData {
             mirror: MirrorOrders::new(),
             depth: Depth::default(),
             trades: RecentTrades::new(limits.trades),
+            candles: RecentCandles::default(),
+            open_days: OpenDays::default(),
             sequence: Sequence::ZERO,
             timestamp: Timestamp::default(),
             status: InstrumentStatus::Trading,
@@ -332,6 +341,26 @@ impl MarketData {
     #[must_use]
     pub const fn last_trade(&self) -> Option<&Arc<Trade>> {
         self.trades.newest()
+    }
+
+    /// The one-minute candles in memory that begin in `from..to`, oldest first. All there ever
+    /// were, but for those that [`MarketData::candles_let_go`] tells of.
+    #[must_use]
+    pub fn candles(&self, from: Timestamp, to: Timestamp) -> Vec<Candle> {
+        self.candles.between(from, to)
+    }
+
+    /// The newest candle that memory has let go of; none in an instrument that is younger than
+    /// what memory keeps, some 25 hours.
+    #[must_use]
+    pub const fn candles_let_go(&self) -> Option<CandlesLetGo> {
+        self.candles.let_go()
+    }
+
+    /// What a client bought and sold in a day that is not closed; `None` if it did not trade.
+    #[must_use]
+    pub fn position(&self, client: &ClientId, day: Day) -> Option<ClientPosition> {
+        self.open_days.of(client, day)
     }
 
     /// How far the database must have come before it can be trusted not to know an order that

@@ -5,6 +5,7 @@
 //! Frozen: the order of values, fields and variants *is* the format. A client's resting order is
 //! told once, by the shard; its row in the market data holds only what the shard does not know.
 
+mod analytics;
 mod market_data;
 mod shard;
 

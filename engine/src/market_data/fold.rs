@@ -93,7 +93,10 @@ impl Fold<'_> {
             | Command::MassCancel(_)
             | Command::Mirror(_)
             | Command::WithdrawMirror => {}
-            Command::CloseDay(day) => self.market.last_closed_day = Some(*day),
+            Command::CloseDay(day) => {
+                self.market.last_closed_day = Some(*day);
+                self.market.open_days.close(*day);
+            }
         }
     }
 
@@ -163,6 +166,8 @@ impl Fold<'_> {
         self.fill_taker(&trade);
         self.fill_maker(maker, &trade);
         self.market.trades.push(Arc::clone(&trade));
+        self.market.candles.add(&trade);
+        self.market.open_days.add(&trade);
         self.tell(ChangeKind::Trade(trade));
     }
 

@@ -7,14 +7,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::id::{OrderId, Sequence, TradeNumber};
+use crate::id::{ClientId, OrderId, Sequence, TradeNumber};
 use crate::instrument::Instrument;
+use crate::market_data::candles::{CandlesLetGo, KeptCandle, OpenDays, RecentCandles};
 use crate::market_data::change::ChangeId;
 use crate::market_data::mirror::MirrorRow;
 use crate::market_data::slab::Slot;
 use crate::market_data::trades::Fills;
 use crate::market_data::{InstrumentStatus, MarketData, MarketDataLimits};
 use crate::order::{Order, Trade};
+use crate::position::ClientPosition;
 use crate::time::{Day, Timestamp};
 
 /// What is known of an instrument beside its orders and trades.
@@ -39,6 +41,9 @@ pub struct Marks {
     /// The same for the mirror's orders that had traded.
     pub newest_mirror_let_go: Sequence,
 }
+
+/// What each client bought and sold in a day, by the clients' names.
+pub type DayPositions = (Day, Vec<(ClientId, ClientPosition)>);
 
 /// An order as memory holds it, a client's or the mirror's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +96,18 @@ impl MarketData {
     #[must_use]
     pub fn newest_trades(&self) -> usize {
         self.trades.iter().len()
+    }
+
+    /// The one-minute candles that memory holds, oldest first.
+    pub fn kept_candles(&self) -> impl ExactSizeIterator<Item = &KeptCandle> {
+        self.candles.iter()
+    }
+
+    /// What each client bought and sold in the days that are not closed: days in order, clients
+    /// by name.
+    #[must_use]
+    pub fn open_days(&self) -> Vec<DayPositions> {
+        self.open_days.sorted()
     }
 
     /// How many orders memory holds.
@@ -171,6 +188,16 @@ impl MarketDataRestorer {
         let recent = trades.get(from..).unwrap_or_default();
         market.trades.restore(recent, trades.last().cloned());
         Self { market, trades }
+    }
+
+    /// Takes the [`MarketData::kept_candles`] and the newest that was let go of.
+    pub fn candles(&mut self, candles: Vec<KeptCandle>, let_go: Option<CandlesLetGo>) {
+        self.market.candles = RecentCandles::restore(candles, let_go);
+    }
+
+    /// Takes the [`MarketData::open_days`].
+    pub fn open_days(&mut self, days: Vec<DayPositions>) {
+        self.market.open_days = OpenDays::restore(days);
     }
 
     /// Takes the next of [`MarketData::kept_orders`].

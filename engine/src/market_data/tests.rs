@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 
 use self::naive::{Naive, a_step};
 use super::*;
+use crate::candle::gather;
 use crate::command::Command;
 use crate::event::{Event, Maker};
 use crate::id::{ClientId, InstrumentId, Symbol};
@@ -18,6 +19,7 @@ use crate::order::{
     ChosenId, NewOrder, Order, OrderKind, OrderStatus, Rejection, SelfTradePrevention, TimeInForce,
 };
 use crate::quantity::Quantity;
+use crate::time::Minutes;
 
 const LIMITS: MarketDataLimits = MarketDataLimits {
     closed_orders: 5,
@@ -300,6 +302,104 @@ fn check_trades(naive: &Naive, market: &MarketData) {
     }
 }
 
+/// Candle by candle from all trades there ever were.
+fn check_candles(naive: &Naive, market: &MarketData) {
+    for minutes in [1, 5, 60, 1_440] {
+        let interval = Minutes::new(minutes).unwrap();
+        let mut wanted: BTreeMap<Timestamp, Vec<&Trade>> = BTreeMap::new();
+        for trade in &naive.trades {
+            let open_time = trade.timestamp.floor(interval);
+            wanted.entry(open_time).or_default().push(trade);
+        }
+        let newest = naive.trades.last().map(|trade| trade.timestamp);
+        let kept_from = newest.map(|newest| newest.floor(Minutes::ONE).before(Minutes::hours(25)));
+        let kept_from = kept_from.unwrap_or_default().ceil(interval);
+        wanted.retain(|open_time, _| *open_time >= kept_from);
+        let minutes = market.candles(kept_from, Timestamp::from_microseconds(u64::MAX));
+        let gathered = gather(&minutes, interval);
+        assert_eq!(gathered.len(), wanted.len());
+        for (candle, (open_time, trades)) in gathered.iter().zip(&wanted) {
+            let prices = || trades.iter().map(|trade| trade.price);
+            let expected = Candle {
+                open_time: *open_time,
+                open: prices().next().unwrap(),
+                high: prices().max().unwrap(),
+                low: prices().min().unwrap(),
+                close: prices().next_back().unwrap(),
+                volume: trades
+                    .iter()
+                    .map(|trade| Volume::from(trade.quantity))
+                    .sum(),
+                notional: trades
+                    .iter()
+                    .map(|trade| trade.price * trade.quantity)
+                    .sum(),
+                trade_count: count(trades),
+            };
+            assert_eq!(*candle, expected);
+        }
+    }
+    let kept: BTreeSet<_> = market
+        .kept_candles()
+        .map(|kept| kept.candle.open_time)
+        .collect();
+    let gone = |trade: &&Trade| !kept.contains(&trade.timestamp.floor(Minutes::ONE));
+    let gone = naive.trades.iter().rfind(gone);
+    let let_go = gone.map(|trade| CandlesLetGo {
+        open_time: trade.timestamp.floor(Minutes::ONE),
+        updated: trade.sequence,
+    });
+    assert_eq!(market.candles_let_go(), let_go);
+}
+
+/// Client by client from all trades there ever were; what is sold is what is bought.
+fn check_positions(naive: &Naive, market: &MarketData) {
+    let Some(newest) = naive.trades.last() else {
+        return;
+    };
+    let today = newest.timestamp.day();
+    let is_open = naive.closed_day < Some(today);
+    let mut clients: BTreeMap<ClientId, ClientPosition> = BTreeMap::new();
+    for trade in naive
+        .trades
+        .iter()
+        .filter(|trade| is_open && trade.timestamp.day() == today)
+    {
+        for (party, side) in [(&trade.buy, Side::Buy), (&trade.sell, Side::Sell)] {
+            let position = clients.entry(party.client.clone()).or_default();
+            position.trade(side, trade.price, trade.quantity);
+        }
+        let parties = BTreeSet::from([&trade.buy.client, &trade.sell.client]);
+        for client in parties {
+            clients.get_mut(client).unwrap().trade_count += 1;
+        }
+    }
+    for number in 0..3 {
+        let client = client(number);
+        assert_eq!(
+            market.position(&client, today),
+            clients.get(&client).copied()
+        );
+    }
+    let days = market.open_days();
+    for (day, positions) in &days {
+        assert!(Some(*day) > naive.closed_day);
+        let (mut quantity, mut notional) = ((0, 0), (0, 0));
+        for (_, position) in positions {
+            quantity.0 += position.bought.lots();
+            quantity.1 += position.sold.lots();
+            notional.0 += position.bought_notional.ticks_times_lots();
+            notional.1 += position.sold_notional.ticks_times_lots();
+        }
+        assert_eq!((quantity.0, notional.0), (quantity.1, notional.1));
+    }
+    if is_open {
+        let (day, positions) = days.last().unwrap();
+        assert_eq!(*day, today);
+        assert_eq!(*positions, clients.into_iter().collect::<Vec<_>>());
+    }
+}
+
 fn check_answer(naive: &Naive, record: &Record, answer: &Answer) {
     let id = match &record.command {
         Command::Place(new) => new.id.id(),
@@ -353,6 +453,8 @@ proptest! {
             check_changes(&naive, &applied.changes);
             check_reads(&naive, &market);
             check_trades(&naive, &market);
+            check_candles(&naive, &market);
+            check_positions(&naive, &market);
             applied.changes.iter().for_each(|change| follower.follow(change));
             let image = market.full_levels();
             prop_assert_eq!(follower.sequence, image.sequence);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::analytics;
 use super::shard::{Clients, idempotency_key, order_id};
 use super::{
     Resting, WireOrderKind, WireOrderState, WireSelfTradePrevention, WireSide, list, put_length,
@@ -111,6 +112,7 @@ pub(super) fn encode(market_data: &MarketData, resting: &Resting<'_>, bytes: &mu
             append_bare(&number.get(), bytes);
         }
     }
+    analytics::encode(market_data, bytes);
     let closed = market_data.closed_orders();
     put_length(closed.len(), bytes);
     for placed in closed {
@@ -140,6 +142,7 @@ pub(super) fn decode(
         let trades = list(bytes, |bytes| Ok(TradeNumber::new(take(bytes)?)))?;
         market_data.order(KeptOrder { order, trades });
     }
+    analytics::decode(bytes, &mut market_data, &mut clients)?;
     let closed: u64 = take(bytes)?;
     for _ in 0..closed {
         market_data.closed(Sequence::new(take(bytes)?));

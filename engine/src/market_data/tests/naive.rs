@@ -21,7 +21,7 @@ use crate::price::Price;
 use crate::quantity::{Notional, Quantity};
 use crate::record::Record;
 use crate::side::Side;
-use crate::time::Timestamp;
+use crate::time::{Day, Timestamp};
 
 /// What a random step asks for; what can't be done is left out.
 #[derive(Clone, Debug)]
@@ -53,6 +53,8 @@ pub(super) enum Step {
         adds: Vec<(Side, u64, u64, u8)>,
     },
     WithdrawMirror,
+    Later(u16),
+    CloseDay,
     Halt,
     Resume,
 }
@@ -92,7 +94,8 @@ pub(super) fn a_step() -> impl Strategy<Value = Step> {
             .prop_map(|(side, quantity, takes)| Step::Tape { side, quantity, takes }),
         3 => (0..3_u8, 0..2_u8, prop::collection::vec(addition, 0..4))
             .prop_map(|(reduces, removes, adds)| Step::Mirror { reduces, removes, adds }),
-        1 => prop_oneof![Just(Step::WithdrawMirror), Just(Step::Halt), Just(Step::Resume)],
+        1 => prop_oneof![Just(Step::WithdrawMirror), Just(Step::Halt), Just(Step::Resume), Just(Step::CloseDay)],
+        2 => prop_oneof![0..3_u16, 0..1_600_u16].prop_map(Step::Later),
     ]
 }
 
@@ -105,13 +108,16 @@ pub(super) struct Naive {
     pub(super) closed: Vec<OrderRef>,
     pub(super) sequence: u64,
     pub(super) halted: bool,
+    /// What the clock has gone on by.
+    pub(super) minutes: u64,
+    pub(super) closed_day: Option<Day>,
     pub(super) events: Vec<Event>,
     pub(super) first_trade: u64,
 }
 
 impl Naive {
     fn now(&self) -> Timestamp {
-        Timestamp::from_microseconds(1_000 + self.sequence / 2)
+        Timestamp::from_microseconds(1_000 + self.minutes * 60_000_000 + self.sequence / 2)
     }
 
     fn open(&self, of_mirror: Option<bool>) -> Vec<usize> {
@@ -325,6 +331,11 @@ impl Naive {
                 self.withdraw();
                 Some(Command::WithdrawMirror)
             }
+            Step::Later(minutes) => {
+                self.minutes += u64::from(*minutes);
+                None
+            }
+            Step::CloseDay => self.close_yesterday(),
             Step::Halt => {
                 self.withdraw();
                 self.halted = true;
@@ -335,6 +346,13 @@ impl Naive {
                 Some(Command::Resume)
             }
         }
+    }
+
+    fn close_yesterday(&mut self) -> Option<Command> {
+        let today = self.now().day().days_since_epoch();
+        let day = Day::from_days_since_epoch(today.checked_sub(1)?);
+        self.closed_day = self.closed_day.max(Some(day));
+        Some(Command::CloseDay(day))
     }
 
     fn place(
