@@ -28,6 +28,7 @@ use shardbook_storage::control_log::ControlLogError;
 use shardbook_storage::data_dir::DataDir;
 use shardbook_storage::database::DatabaseError;
 use shardbook_storage::projector::{ProjectorHandle, RefusedDatabase};
+use shardbook_storage::snapshot::Snapshots;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -38,6 +39,7 @@ use crate::calls::halts::Halts;
 use crate::calls::market_data::MarketDataCalls;
 use crate::calls::operations::Operations;
 use crate::calls::orders::Orders;
+use crate::calls::snapshots::SnapshotCalls;
 use crate::control::Control;
 use crate::edge::Edge;
 use crate::guard::Guard;
@@ -172,7 +174,7 @@ impl App {
         publisher.go_live();
         let url = database::url(settings.database.as_ref(), &data_dir);
         let on_refused = settings.on_refused;
-        let projection =
+        let mut projection =
             Projection::start(&url, on_refused, exchange, &engine, checkpoints).await?;
         engine.trim_behind(Arc::new(projection.handle()));
         let sink = RouterSink::new(Arc::clone(engine.router()));
@@ -183,6 +185,7 @@ impl App {
             feed: feed.status(),
             archive: Archive::new(projection.queries(), projection.handle()),
             projector: projection.handle(),
+            snapshots: projection.take_snapshots(settings.snapshots, engine.router()),
             hub,
             metrics,
             stopped: stopped.clone(),
@@ -249,6 +252,7 @@ struct Running {
     feed: watch::Receiver<FeedStatus>,
     archive: Archive,
     projector: ProjectorHandle,
+    snapshots: Snapshots,
     hub: Arc<StreamHub>,
     metrics: Metrics,
     stopped: watch::Receiver<bool>,
@@ -261,6 +265,7 @@ impl Running {
             feed,
             archive,
             projector,
+            snapshots,
             hub,
             metrics,
             stopped,
@@ -291,6 +296,7 @@ impl Running {
             MarketDataCalls::new(trading.clone()),
             EventCalls::new(trading.clone(), hub, stopped),
             Halts::new(trading.clone()),
+            SnapshotCalls::new(trading.clone(), snapshots),
             Operations::new(Arc::new(health), metrics),
         );
         let stream = Extra {

@@ -11,6 +11,8 @@ use shardbook_engine::instrument::Instrument;
 use shardbook_engine::order::{Order, OrderWithTrades, Trade};
 use shardbook_storage::projector::{DatabaseState, ProjectorHandle, ProjectorStatus};
 use shardbook_storage::query::{ClosedOrders, ClosedOrdersFound, Queries, QueryError, StoredOrder};
+use shardbook_storage::snapshot::{BookSnapshot, SnapshotHead};
+use uuid::Uuid;
 
 use crate::problem::{Code, Problem};
 
@@ -145,6 +147,34 @@ impl Archive {
             return Err(behind());
         }
         Ok(trades)
+    }
+
+    /// The newest `limit` snapshots, of one instrument or of all, newest first.
+    ///
+    /// # Errors
+    /// [`Code::Overloaded`], [`Code::DatabaseUnavailable`].
+    pub async fn snapshots(
+        &self,
+        instrument: Option<&Instrument>,
+        limit: usize,
+    ) -> Result<Vec<SnapshotHead>, Problem> {
+        let _permit = self.permit()?;
+        let found = self.queries.snapshots(instrument, limit).await;
+        found.map_err(|error| unanswered(&error))
+    }
+
+    /// The snapshot with this id, of an instrument that `resolve` knows by its symbol.
+    ///
+    /// # Errors
+    /// [`Code::Overloaded`], [`Code::DatabaseUnavailable`].
+    pub async fn snapshot(
+        &self,
+        id: Uuid,
+        resolve: impl Fn(&str) -> Option<Arc<Instrument>>,
+    ) -> Result<Option<BookSnapshot>, Problem> {
+        let _permit = self.permit()?;
+        let found = self.queries.snapshot(id, resolve).await;
+        found.map_err(|error| unanswered(&error))
     }
 
     fn is_past(&self, marks: &[Mark]) -> Result<bool, Problem> {

@@ -5,6 +5,7 @@ pub mod halts;
 pub mod market_data;
 pub mod operations;
 pub mod orders;
+pub mod snapshots;
 
 use poem_openapi::Tags;
 

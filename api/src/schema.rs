@@ -12,6 +12,7 @@ pub mod health;
 pub mod instrument;
 pub mod order;
 pub mod problem;
+pub mod snapshot;
 pub mod stream;
 pub mod text;
 pub mod word;

@@ -13,12 +13,20 @@ use crate::calls::halts::Halts;
 use crate::calls::market_data::MarketDataCalls;
 use crate::calls::operations::Operations;
 use crate::calls::orders::Orders;
+use crate::calls::snapshots::SnapshotCalls;
 use crate::edge::{Edge, Methods};
 use crate::guard::Guard;
 use crate::stream::sse::EventCalls;
 
 /// The documented calls.
-pub type Calls = (Orders, MarketDataCalls, EventCalls, Halts, Operations);
+pub type Calls = (
+    Orders,
+    MarketDataCalls,
+    EventCalls,
+    Halts,
+    SnapshotCalls,
+    Operations,
+);
 
 const DESCRIPTION: &str = "\
 A multi-instrument exchange: orders are matched in price-time priority by the one owner of their \

@@ -47,6 +47,19 @@ const CHECKPOINT_RECORDS_MAX: u64 = 1_000_000_000;
 /// Bounds of the settings that are numbers of things in memory.
 const COUNT_MAX: usize = 100_000_000;
 
+/// A book that follows Binance's, 2,000 orders deep, is a megabyte of JSON: an hour's makes little
+/// of the database, and finds a book again that someone asks about the next day.
+const SNAPSHOT_INTERVAL_SECONDS_DEFAULT: u64 = 60 * 60;
+
+/// A month.
+const SNAPSHOT_INTERVAL_SECONDS_MAX: u64 = 30 * 24 * 60 * 60;
+
+/// Two days' worth at the default interval.
+const SNAPSHOTS_KEPT_DEFAULT: u64 = 48;
+
+/// One a minute for two years.
+const SNAPSHOTS_KEPT_MAX: u64 = 1_000_000;
+
 /// What of the log is written unless set otherwise. Migrations are looked for at every start and
 /// at every stop, and tell of it each time.
 const LOG_FILTER: &str = "info,sea_orm_migration=warn";
@@ -82,6 +95,8 @@ pub struct Settings {
     pub market_data: MarketDataLimits,
     /// Events of an instrument that streams can be resumed from.
     pub stream_events: usize,
+    /// Snapshots of the books.
+    pub snapshots: SnapshotSettings,
     /// Which hosts and origins are the server's own.
     pub guard: Guard,
     /// Whether tests may make it fail.
@@ -90,6 +105,16 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// What of it is written, as `tracing`'s filter directives.
     pub log_filter: String,
+}
+
+/// Snapshots of the books in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotSettings {
+    /// How often one is taken of each instrument that anything happened on; `None` only when
+    /// asked for.
+    pub interval: Option<Duration>,
+    /// How many of each instrument the database keeps, the newest, whoever asked for them.
+    pub kept: u64,
 }
 
 /// Whether faults can be injected.
@@ -165,6 +190,7 @@ impl Settings {
                 ..MarketDataLimits::default()
             },
             stream_events: given.number("stream_events", 10_000, 1..=COUNT_MAX)?,
+            snapshots: snapshots(given)?,
             guard: guard(given)?,
             fault_injection: given
                 .optional("fault_injection", "true or false", |text| match text {
@@ -289,6 +315,22 @@ fn shard(given: &Given<'_>) -> Result<ShardLimits, SettingsError> {
             1..=COUNT_MAX,
         )?,
         idempotency_age: Duration::from_secs(u64::from(hours) * 60 * 60),
+    })
+}
+
+fn snapshots(given: &Given<'_>) -> Result<SnapshotSettings, SettingsError> {
+    let seconds = given.number(
+        "snapshot_interval_seconds",
+        SNAPSHOT_INTERVAL_SECONDS_DEFAULT,
+        0..=SNAPSHOT_INTERVAL_SECONDS_MAX,
+    )?;
+    Ok(SnapshotSettings {
+        interval: (seconds > 0).then(|| Duration::from_secs(seconds)),
+        kept: given.number(
+            "snapshots_kept",
+            SNAPSHOTS_KEPT_DEFAULT,
+            1..=SNAPSHOTS_KEPT_MAX,
+        )?,
     })
 }
 

@@ -13,6 +13,7 @@ pub mod instrument;
 pub mod moment;
 pub mod order;
 pub mod order_event;
+pub mod orderbook_snapshot;
 pub mod partition;
 pub mod trade;
 pub mod words;

@@ -13,3 +13,4 @@ pub mod migration;
 pub mod projector;
 pub mod query;
 mod retry;
+pub mod snapshot;

@@ -1,6 +1,8 @@
 //! How the tables came about, step by step; a step that has been released is never changed.
 
+mod columns;
 mod first_tables;
+mod orderbook_snapshots;
 mod orders_by_time;
 
 use sea_orm_migration::prelude::*;
@@ -15,6 +17,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(first_tables::Migration),
             Box::new(orders_by_time::Migration),
+            Box::new(orderbook_snapshots::Migration),
         ]
     }
 }

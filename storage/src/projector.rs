@@ -19,6 +19,7 @@ mod cache;
 mod error;
 mod fold;
 mod rows;
+mod snapshots;
 mod status;
 mod store;
 
@@ -33,7 +34,7 @@ use futures::FutureExt;
 use futures::future::select_all;
 use shardbook_engine::checkpoint::CheckpointStore;
 use shardbook_engine::exchange::PartitionLog;
-use shardbook_engine::id::InstrumentId;
+use shardbook_engine::id::{InstrumentId, Sequence};
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::journal::{Durable, Position};
 use shardbook_engine::partition::PartitionId;
@@ -50,6 +51,7 @@ pub use self::store::OnRefused;
 
 use self::cache::OrderCache;
 use self::fold::{Fold, Progress, needed};
+use self::snapshots::Inbox;
 use self::store::{Held, Needed, Step, Store};
 use crate::database::Database;
 use crate::retry::Retry;
@@ -117,6 +119,7 @@ pub struct Projector {
     on_refused: OnRefused,
     known: HashMap<InstrumentId, Arc<Instrument>>,
     session: Option<Session>,
+    snapshots: Inbox,
     status: watch::Sender<ProjectorStatus>,
 }
 
@@ -145,7 +148,9 @@ impl Projector {
     #[must_use]
     pub fn new(setup: ProjectorSetup) -> (Self, ProjectorHandle) {
         let (sender, status) = watch::channel(ProjectorStatus::unseen());
+        let (outbox, snapshots) = snapshots::channel();
         let handle = ProjectorHandle {
+            snapshots: outbox,
             status,
             instruments: Arc::clone(&setup.instruments),
         };
@@ -161,6 +166,7 @@ impl Projector {
             on_refused: setup.on_refused,
             known: HashMap::new(),
             session: None,
+            snapshots,
             status: sender,
         };
         (projector, handle)
@@ -265,6 +271,7 @@ impl Projector {
                 biased;
                 () = shutdown.as_mut() => break,
                 () = wait => {}
+                () = self.snapshots.wait(), if self.session.is_some() => {}
             }
         }
         // What was broken off left nothing behind; whether it was committed is asked again.
@@ -278,6 +285,7 @@ impl Projector {
 
     fn failed(&mut self, error: &ProjectorError, delay: Duration) {
         self.session = None;
+        self.snapshots.give_up();
         let reason = error.to_string();
         let oldest = self.oldest_waiting();
         let database = DatabaseState::Down {
@@ -320,6 +328,7 @@ impl Projector {
             for index in 0..self.logs.len() {
                 wrote |= self.project_batch(index).await?;
             }
+            self.write_snapshots().await?;
             idle &= !wrote;
             if !wrote {
                 if idle {
@@ -330,6 +339,21 @@ impl Projector {
                 return Ok(());
             }
         }
+    }
+
+    /// Writes the snapshots that the database has come past.
+    async fn write_snapshots(&mut self) -> Result<(), ProjectorError> {
+        while let (Some(waiting), Some(session)) = (self.snapshots.next(), &self.session) {
+            let snapshot = &waiting.snapshot;
+            let progress = session.progress.get(&snapshot.instrument);
+            let projected = progress.map_or(Sequence::ZERO, |progress| progress.sequence);
+            if projected < snapshot.head.sequence {
+                break;
+            }
+            self.store.write_snapshot(snapshot).await?;
+            self.snapshots.written();
+        }
+        Ok(())
     }
 
     /// Projects the next batch of one partition; says whether there was one.

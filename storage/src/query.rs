@@ -5,6 +5,8 @@
 
 mod list;
 
+mod snapshots;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;

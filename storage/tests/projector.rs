@@ -28,8 +28,10 @@ use std::time::Duration;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use shardbook_engine::id::{OrderId, OrderRef, Sequence, TradeNumber};
 use shardbook_engine::instrument::Instrument;
+use shardbook_engine::market_data::BookLevel;
 use shardbook_engine::order::{OrderState, Trade};
-use shardbook_engine::quantity::Notional;
+use shardbook_engine::price::Price;
+use shardbook_engine::quantity::{Notional, Volume};
 use shardbook_engine::side::Side;
 use shardbook_engine::time::Timestamp;
 use shardbook_storage::database::{Database, DatabaseUrl};
@@ -42,6 +44,7 @@ use shardbook_storage::projector::{
     ProjectorLimits, ProjectorSetup, ProjectorStatus, RefusedDatabase,
 };
 use shardbook_storage::query::Queries;
+use shardbook_storage::snapshot::{BookSnapshot, SnapshotError};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -707,6 +710,109 @@ async fn decimals_of_any_length_come_back_exactly() {
         let decimal = row.unwrap().min_notional.unwrap().to_string();
         assert_eq!(decimal, "123456789012345678.123456789");
     }
+}
+
+/// A market's book as far as it matters here: its open orders, at its last record or later.
+fn book_of(market: &Market, sequence: Sequence) -> BookSnapshot {
+    let level = |price: u64, lots: u128| BookLevel {
+        price: Price::new(price).unwrap(),
+        volume: Volume::new(lots),
+        orders: 2,
+        cumulative: Volume::new(lots + 1),
+    };
+    BookSnapshot {
+        id: Uuid::now_v7(),
+        instrument: Arc::clone(&market.instrument),
+        sequence,
+        created_at: Timestamp::from_microseconds(1_769_860_800_000_001),
+        bids: vec![level(2, u128::from(u64::MAX)), level(1, 1)],
+        asks: vec![level(1_000_000_000_000, 3)],
+        orders: market
+            .shown()
+            .filter(|order| order.is_open())
+            .cloned()
+            .collect(),
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_is_written_once_the_database_has_passed_it_and_the_newest_are_kept() {
+    for place in Place::both() {
+        let mut exchange = Exchange::new(17);
+        exchange.happen(200);
+        let database = place.open().await;
+        let queries = Queries::new(database.clone());
+        let (projector, handle) = exchange.projector(&database, limits(50));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = tokio::spawn(projector.run(async {
+            let _ = stopped.await;
+        }));
+        let mut kept = Vec::new();
+        for _ in 0..4 {
+            for market in &exchange.markets {
+                let book = book_of(market, market.sequence);
+                assert!(!book.orders.is_empty());
+                let head = handle.keep(book.clone().prepare(2).unwrap()).await.unwrap();
+                assert_eq!((head.id, head.sequence), (book.id, book.sequence));
+                assert_eq!(head.order_count, book.orders.len() as u64);
+                let resolve = |symbol: &str| {
+                    assert_eq!(symbol, market.instrument.symbol.as_str());
+                    Some(Arc::clone(&market.instrument))
+                };
+                let found = queries.snapshot(book.id, resolve).await.unwrap();
+                assert_eq!(found, Some(book));
+                kept.push(head);
+            }
+            exchange.happen(20);
+        }
+        // The newest two of each of the three.
+        kept.drain(..6);
+        kept.reverse();
+        assert_eq!(queries.snapshots(None, 100).await.unwrap(), kept);
+        assert_eq!(queries.snapshots(None, 1).await.unwrap(), kept[..1]);
+        let fine = &exchange.markets[2].instrument;
+        let of_one = queries.snapshots(Some(fine), 100).await.unwrap();
+        assert_eq!(of_one, [kept[0].clone(), kept[3].clone()]);
+
+        // One of what is still to come waits for it, while the projector goes on.
+        let market = &exchange.markets[0];
+        let next = book_of(market, market.sequence.next());
+        let waiting = handle.keep(next.clone().prepare(2).unwrap());
+        let mut waiting = pin!(waiting);
+        let mut watch = handle.clone();
+        exchange.happen(0);
+        tokio::select! {
+            biased;
+            _ = &mut waiting => panic!("it is written before the database has passed it"),
+            () = caught_up(&exchange, &mut watch) => {}
+        }
+        let unknown = queries.snapshot(next.id, |_| None).await.unwrap();
+        assert_eq!(unknown, None);
+        exchange.happen(20);
+        assert_eq!(waiting.await.unwrap().id, next.id);
+        stop.send(()).unwrap();
+        running.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_is_refused_while_the_database_is_away() {
+    let server = Postgres::stopped();
+    let mut exchange = Exchange::new(18);
+    exchange.happen(20);
+    let url = server.default_database().parse().unwrap();
+    let database = Database::open(&url).await.unwrap();
+    let (projector, handle) = exchange.projector(&database, limits(50));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let running = tokio::spawn(projector.run(async {
+        let _ = stopped.await;
+    }));
+    let market = &exchange.markets[0];
+    let book = book_of(market, market.sequence);
+    let answer = handle.keep(book.prepare(2).unwrap()).await;
+    assert!(matches!(answer, Err(SnapshotError::Down(_))), "{answer:?}");
+    stop.send(()).unwrap();
+    running.await.unwrap();
 }
 
 #[test]

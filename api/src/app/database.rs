@@ -5,6 +5,8 @@ use std::sync::Arc;
 use futures::FutureExt;
 use shardbook_engine::checkpoint::CheckpointStore;
 use shardbook_engine::exchange::Exchange;
+use shardbook_engine::router::Router;
+use shardbook_engine::time::SystemClock;
 use shardbook_storage::data_dir::DataDir;
 use shardbook_storage::database::{Database, DatabaseUrl};
 use shardbook_storage::projector::{
@@ -12,10 +14,13 @@ use shardbook_storage::projector::{
     ProjectorSetup,
 };
 use shardbook_storage::query::Queries;
+use shardbook_storage::snapshot::Snapshots;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::{AppError, blocking};
+use crate::settings::SnapshotSettings;
 
 /// The database that the settings name, or the file in the data directory.
 pub(super) fn url(named: Option<&DatabaseUrl>, data_dir: &DataDir) -> DatabaseUrl {
@@ -30,6 +35,8 @@ pub(super) struct Projection {
     stop: oneshot::Sender<()>,
     thread: std::thread::JoinHandle<()>,
     database: Database,
+    /// Takes snapshots every so often, if that is wanted.
+    snapshots: Option<JoinHandle<()>>,
 }
 
 impl Projection {
@@ -72,12 +79,27 @@ impl Projection {
             stop,
             thread,
             database,
+            snapshots: None,
         })
     }
 
     /// What others may know.
     pub(super) fn handle(&self) -> ProjectorHandle {
         self.handle.clone()
+    }
+
+    /// Has snapshots of the books taken from now on as often as was set, and when asked for.
+    pub(super) fn take_snapshots(
+        &mut self,
+        settings: SnapshotSettings,
+        router: &Arc<Router>,
+    ) -> Snapshots {
+        let snapshots = Snapshots::new(self.handle(), Arc::new(SystemClock), settings.kept);
+        self.snapshots = settings.interval.map(|interval| {
+            let taking = snapshots.clone().take_every(interval, Arc::clone(router));
+            tokio::spawn(taking)
+        });
+        snapshots
     }
 
     /// Asks the database.
@@ -87,6 +109,9 @@ impl Projection {
 
     /// Catches up, for a bounded time, and lets go of the database.
     pub(super) async fn stop(self) {
+        if let Some(snapshots) = self.snapshots {
+            snapshots.abort();
+        }
         // A projector that has ended needs no telling.
         let _ = self.stop.send(());
         let thread = self.thread;

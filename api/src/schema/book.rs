@@ -84,16 +84,24 @@ object! {
     }
 }
 
-impl BookView {
-    /// The book as it is shown.
+impl LevelView {
+    /// The level as it is shown.
     #[must_use]
-    pub fn new(book: &OrderBook, instrument: &Instrument) -> Self {
-        let level = |level: &BookLevel| LevelView {
+    pub fn new(level: &BookLevel, instrument: &Instrument) -> Self {
+        Self {
             price: DecimalText::price(level.price, instrument),
             quantity: DecimalText::volume(level.volume, instrument),
             orders: Count(level.orders),
             cumulative_quantity: DecimalText::volume(level.cumulative, instrument),
-        };
+        }
+    }
+}
+
+impl BookView {
+    /// The book as it is shown.
+    #[must_use]
+    pub fn new(book: &OrderBook, instrument: &Instrument) -> Self {
+        let level = |level: &BookLevel| LevelView::new(level, instrument);
         let totals = |side: &engine::SideTotals| SideTotals {
             levels: Count::from(side.levels),
             orders: Count(side.orders),

@@ -155,6 +155,10 @@ serve_arguments! {
     idempotency_hours: "NUMBER", "SHARDBOOK_IDEMPOTENCY_HOURS";
     /// Events of an instrument that streams can be resumed from [default: 10000]
     stream_events: "NUMBER", "SHARDBOOK_STREAM_EVENTS";
+    /// A snapshot of every book that changed is written to the database every so many seconds; 0 is never [default: 3600]
+    snapshot_interval_seconds: "SECONDS", "SHARDBOOK_SNAPSHOT_INTERVAL_SECONDS";
+    /// Snapshots that the database keeps of each instrument, the newest [default: 48]
+    snapshots_kept: "NUMBER", "SHARDBOOK_SNAPSHOTS_KEPT";
     /// Let POST /admin/faults/panic crash an instrument's shard, for tests
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     fault_injection: "BOOLEAN", "SHARDBOOK_FAULT_INJECTION";

@@ -19,6 +19,7 @@ mod lists;
     reason = "another crate's tests use the rest"
 )]
 mod postgres;
+mod snapshots;
 mod supervision;
 mod support;
 mod wrong_input;

@@ -7,7 +7,7 @@ use shardbook_engine::id::{
 use shardbook_engine::instrument::{Increment, Instrument};
 use shardbook_engine::order::{Order, OrderKind, Trade, TradeParty};
 use shardbook_engine::price::Price;
-use shardbook_engine::quantity::{Notional, Quantity};
+use shardbook_engine::quantity::{Notional, Quantity, Volume};
 use shardbook_engine::time::Timestamp;
 use thiserror::Error;
 
@@ -34,6 +34,14 @@ pub enum RowError {
         column: &'static str,
         /// What stands there.
         word: String,
+    },
+    /// A text that is not the JSON that was written.
+    #[error("{column} is not the JSON it was: {reason}")]
+    Json {
+        /// Which column.
+        column: &'static str,
+        /// What is wrong with it.
+        reason: String,
     },
     /// A text that is no id.
     #[error("{column} is no id: {source}")]
@@ -340,6 +348,52 @@ fn notional_decimal(
     exact(column, mantissa, scale)
 }
 
+/// Prices as they stand in columns.
+///
+/// # Errors
+/// When it fits no column.
+pub(crate) fn price_decimal(
+    instrument: &Instrument,
+    price: Price,
+) -> Result<ExactDecimal, RowError> {
+    units("price", instrument.tick, price.ticks())
+}
+
+/// The volume of a decimal at the lot's scale.
+///
+/// # Errors
+/// When it is no whole number of lots.
+pub(crate) fn volume_of(
+    instrument: &Instrument,
+    column: &'static str,
+    decimal: ExactDecimal,
+) -> Result<Volume, RowError> {
+    let step = i128::from(instrument.lot.mantissa());
+    decimal
+        .mantissa_at(instrument.lot.scale())
+        .filter(|mantissa| mantissa % step == 0)
+        .and_then(|mantissa| u128::try_from(mantissa / step).ok())
+        .map(Volume::new)
+        .ok_or(RowError::OutOfRange { column })
+}
+
+/// A volume at the lot's scale.
+///
+/// # Errors
+/// When it fits no column.
+pub(crate) fn volume_decimal(
+    instrument: &Instrument,
+    column: &'static str,
+    volume: Volume,
+) -> Result<ExactDecimal, RowError> {
+    let mantissa = volume
+        .lots()
+        .checked_mul(u128::from(instrument.lot.mantissa()))
+        .and_then(|product| i128::try_from(product).ok())
+        .ok_or(RowError::OutOfRange { column })?;
+    exact(column, mantissa, instrument.lot.scale())
+}
+
 /// How many increments a decimal is.
 fn units_of(increment: Increment, decimal: ExactDecimal) -> Option<u64> {
     let mantissa = decimal.mantissa_at(increment.scale())?;
@@ -349,7 +403,7 @@ fn units_of(increment: Increment, decimal: ExactDecimal) -> Option<u64> {
         .flatten()
 }
 
-fn price_of(
+pub(crate) fn price_of(
     instrument: &Instrument,
     column: &'static str,
     decimal: ExactDecimal,
@@ -403,7 +457,7 @@ pub(crate) fn moment(column: &'static str, timestamp: Timestamp) -> Result<Momen
     Moment::from_timestamp(timestamp).ok_or(RowError::OutOfRange { column })
 }
 
-fn timestamp(column: &'static str, moment: Moment) -> Result<Timestamp, RowError> {
+pub(crate) fn timestamp(column: &'static str, moment: Moment) -> Result<Timestamp, RowError> {
     moment.timestamp().ok_or(RowError::OutOfRange { column })
 }
 

@@ -3,11 +3,14 @@
 //! SQLite knows no exact decimals, so there they are text; PostgreSQL's `numeric` is exact and
 //! keeps the zeros at the end. `rust_decimal` ends at 28 digits, where notionals do not.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use sea_orm::sea_query::{self, ArrayType, ColumnType, Nullable, ValueTypeErr};
 use sea_orm::{ColIdx, DbErr, QueryResult, TryGetError, TryGetable, Value};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
 /// Most digits after the point: two increments' scales added.
@@ -107,6 +110,19 @@ fn parse(text: &str) -> Option<ExactDecimal> {
         mantissa = -mantissa;
     }
     ExactDecimal::new(mantissa, u32::try_from(fraction.len()).ok()?)
+}
+
+impl Serialize for ExactDecimal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ExactDecimal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
+    }
 }
 
 impl From<ExactDecimal> for Value {

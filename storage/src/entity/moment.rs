@@ -1,9 +1,13 @@
 //! Points in time: `timestamp with time zone` on PostgreSQL, RFC 3339 text on SQLite, always
 //! with six digits after the seconds and a `Z`, so that text sorts as time does.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use sea_orm::sea_query::{self, ArrayType, ColumnType, Nullable, ValueTypeErr};
 use sea_orm::{ColIdx, DbErr, QueryResult, TryGetError, TryGetable, Value};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use shardbook_engine::time::Timestamp;
 
 /// A [`Timestamp`] in a row.
@@ -29,6 +33,20 @@ impl Moment {
     #[must_use]
     pub fn rfc3339(self) -> String {
         self.0.to_rfc3339_opts(SecondsFormat::Micros, true)
+    }
+}
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.rfc3339())
+    }
+}
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        let time = DateTime::parse_from_rfc3339(&text).map_err(D::Error::custom)?;
+        Ok(Self(time.to_utc()))
     }
 }
 

@@ -1,12 +1,14 @@
 //! `orders`: every order as it stands.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::decimal::ExactDecimal;
 use super::moment::Moment;
 
-/// One order. Its key is (`instrument`, `sequence`, `mirror_index`).
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+/// One order. Its key is (`instrument`, `sequence`, `mirror_index`). As JSON it stands in
+/// snapshots.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "orders")]
 pub struct Model {
     /// The instrument's symbol.
@@ -29,6 +31,7 @@ pub struct Model {
     pub side: String,
     /// `limit` or `market`.
     #[sea_orm(column_name = "type", column_type = "Text")]
+    #[serde(rename = "type")]
     pub kind: String,
     /// `gtc`, `ioc`, `fok` or `post_only`; none for a market order.
     #[sea_orm(column_type = "Text", nullable)]

@@ -4,7 +4,8 @@
 //! not change when they do.
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::sea_orm::DbBackend;
+
+use super::columns::{Columns, table};
 
 /// The step.
 pub(super) struct Migration;
@@ -52,95 +53,6 @@ impl MigrationTrait for Migration {
         }
         Ok(())
     }
-}
-
-/// What columns are on either database.
-#[derive(Clone, Copy)]
-struct Columns {
-    backend: DbBackend,
-}
-
-impl Columns {
-    fn text(self, name: &'static str) -> ColumnDef {
-        ColumnDef::new(name).text().not_null().take()
-    }
-
-    /// Text of ASCII that is compared byte by byte, as SQLite does anyway: PostgreSQL would
-    /// compare by the rules of its language, which takes several times as long.
-    fn id(self, name: &'static str) -> ColumnDef {
-        let mut column = self.text(name);
-        if self.backend == DbBackend::Postgres {
-            column.extra("COLLATE \"C\"");
-        }
-        column
-    }
-
-    fn optional_text(self, name: &'static str) -> ColumnDef {
-        ColumnDef::new(name).text().null().take()
-    }
-
-    fn integer(self, name: &'static str) -> ColumnDef {
-        ColumnDef::new(name).big_integer().not_null().take()
-    }
-
-    fn decimal(self, name: &'static str) -> ColumnDef {
-        self.exact(name).not_null().take()
-    }
-
-    fn optional_decimal(self, name: &'static str) -> ColumnDef {
-        self.exact(name).null().take()
-    }
-
-    /// `numeric` on PostgreSQL, without a precision so that it keeps every digit and the zeros
-    /// at the end; text on SQLite, whose numbers are floats.
-    fn exact(self, name: &'static str) -> ColumnDef {
-        let mut column = ColumnDef::new(name);
-        if self.backend == DbBackend::Sqlite {
-            column.text();
-        } else {
-            column.decimal();
-        }
-        column
-    }
-
-    /// With time zone; RFC 3339 text on SQLite.
-    fn time(self, name: &'static str) -> ColumnDef {
-        let mut column = ColumnDef::new(name);
-        if self.backend == DbBackend::Sqlite {
-            column.text();
-        } else {
-            column.timestamp_with_time_zone();
-        }
-        column.not_null().take()
-    }
-}
-
-/// A table that stands in the order of its key, where a database can do that: SQLite would
-/// otherwise keep every row twice, once in the order it came and once by its key.
-///
-/// PostgreSQL leaves a tenth of each page free, so that most rows can be changed without
-/// touching an index.
-fn table(
-    backend: DbBackend,
-    name: &'static str,
-    columns: impl IntoIterator<Item = ColumnDef>,
-    key: &[&'static str],
-) -> TableCreateStatement {
-    let mut table = Table::create();
-    table.table(name);
-    table.extra(if backend == DbBackend::Sqlite {
-        "WITHOUT ROWID"
-    } else {
-        "WITH (fillfactor = 90)"
-    });
-    for column in columns {
-        table.col(column);
-    }
-    let mut primary_key = Index::create();
-    for column in key {
-        primary_key.col(*column);
-    }
-    table.primary_key(&mut primary_key).take()
 }
 
 fn exchange(columns: Columns) -> TableCreateStatement {

@@ -53,6 +53,16 @@ pub enum ProjectorError {
         /// What comes next.
         found: Sequence,
     },
+    /// It is no longer as far as it was: another one was put in its place.
+    #[error("{symbol}: the database is at {}, and was past {}", .projected.get(), .wanted.get())]
+    Behind {
+        /// Which instrument.
+        symbol: String,
+        /// What the database holds.
+        projected: Sequence,
+        /// What it held.
+        wanted: Sequence,
+    },
     /// A record changes an order that stands neither in the database nor in the journal before.
     #[error("{symbol}: order {}.{index} is not in the database", .sequence.get())]
     UnknownOrder {

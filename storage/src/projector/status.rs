@@ -13,6 +13,8 @@ use shardbook_engine::router::Router;
 use shardbook_engine::time::Timestamp;
 use tokio::sync::watch;
 
+use super::snapshots::Outbox;
+
 /// What the projector must know of the exchange.
 pub trait Instruments: Send + Sync {
     /// Every instrument with the sequence of its last durable record.
@@ -84,6 +86,7 @@ pub struct Lag {
 pub struct ProjectorHandle {
     pub(super) status: watch::Receiver<ProjectorStatus>,
     pub(super) instruments: Arc<dyn Instruments>,
+    pub(super) snapshots: Outbox,
 }
 
 impl ProjectorHandle {

@@ -3,6 +3,7 @@
 
 mod beginning;
 mod claim;
+mod snapshots;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveValue, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait,
-    QueryFilter, QueryTrait,
+    QueryFilter, QuerySelect, QueryTrait,
 };
 use shardbook_engine::journal::Position;
 use shardbook_engine::partition::PartitionId;
@@ -18,7 +18,8 @@ use crate::entity::{exchange, partition};
 use crate::projector::error::{ProjectorError, RefusedDatabase};
 
 /// Every table, to be emptied when a database is started over.
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 7] = [
+    "orderbook_snapshots",
     "trades",
     "order_events",
     "orders",
@@ -94,6 +95,28 @@ impl Store {
                 })?
             }
             found => Ok(found),
+        }
+    }
+
+    /// Makes sure that the database is this exchange's until the transaction ends.
+    pub(super) async fn hold(
+        &self,
+        transaction: &DatabaseTransaction,
+    ) -> Result<(), ProjectorError> {
+        let mut query = exchange::Entity::find();
+        if transaction.get_database_backend() == DbBackend::Postgres {
+            query = query.lock_shared();
+        }
+        let found = query
+            .one(transaction)
+            .await
+            .map_err(DatabaseError::failed("reading whose it is"))?;
+        match found {
+            Some(row) if row.exchange_id == self.exchange.to_string() => Ok(()),
+            found => Err(RefusedDatabase::ForeignExchange {
+                found: found.map_or("nobody".to_owned(), |row| row.exchange_id),
+                ours: self.exchange,
+            })?,
         }
     }
 
