@@ -1,17 +1,20 @@
 //! `shardbook journal`: looks at a data directory's logs, and changes nothing.
 
+mod checkpoints;
 mod line;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use shardbook_engine::checkpoint::CheckpointError;
 use shardbook_engine::id::InstrumentId;
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::journal::{JournalError, Position};
 use shardbook_engine::partition::PartitionId;
 use shardbook_engine::partition::reader::{ReadError, RecordReader};
 use shardbook_engine::record::Record;
+use shardbook_engine::recovery::RecoveryError;
 use shardbook_storage::control_log::{Contents, ControlLogError};
 use shardbook_storage::data_dir::DataDir;
 use shardbook_storage::journal::{OpenReport, ReadOnly, read_only};
@@ -58,6 +61,17 @@ pub enum InspectError {
         /// Whose.
         instrument: InstrumentId,
     },
+    /// A partition's checkpoints, as far as the machine lets them be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A partition's log and checkpoints are whole, and still a start is refused.
+    #[error("partition {}: {source}", partition.get())]
+    Unstartable {
+        /// Which.
+        partition: PartitionId,
+        /// Why.
+        source: RecoveryError,
+    },
     /// What was found can't be written down.
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
@@ -74,16 +88,20 @@ pub enum Verdict {
 }
 
 /// Walks every log in the data directory at `root` and writes what each holds to `out`, a line
-/// each. Damage to one log keeps no other from being looked at.
+/// each, and a line for each checkpoint beside it. Damage to one log keeps no other from being
+/// looked at; a checkpoint that can't be used is told, and is no damage as long as a start can do
+/// without it.
 ///
 /// # Errors
 /// When there is nothing to look at, a server holds the directory, or the machine refuses.
 pub fn verify(root: &Path, out: &mut dyn Write) -> Result<Verdict, InspectError> {
     let data_dir = open(root)?;
     let mut damage = Vec::new();
+    let mut exchange = None;
     match control(&data_dir) {
         Ok((log, contents)) => {
             write_log(out, "control log", &log.report, contents.records.len())?;
+            exchange = Some(contents);
         }
         Err(error) => note(&mut damage, error)?,
     }
@@ -91,6 +109,11 @@ pub fn verify(root: &Path, out: &mut dyn Write) -> Result<Verdict, InspectError>
         match count_records(&data_dir, id) {
             Ok((report, records)) => {
                 write_log(out, &format!("partition {}", id.get()), &report, records)?;
+                if let Some(exchange) = &exchange {
+                    let directory = data_dir.checkpoints(id);
+                    checkpoints::verify(id, &directory, report.range, exchange, out)
+                        .or_else(|error| note(&mut damage, error))?;
+                }
             }
             Err(error) => note(&mut damage, error)?,
         }
@@ -152,8 +175,9 @@ impl InspectError {
                 source: ReadError::Record { .. },
                 ..
             }
-            | Self::UnknownInstrument { .. } => true,
-            Self::NoData { .. } | Self::Output(_) => false,
+            | Self::UnknownInstrument { .. }
+            | Self::Unstartable { .. } => true,
+            Self::NoData { .. } | Self::Checkpoint(_) | Self::Output(_) => false,
         }
     }
 }

@@ -183,6 +183,8 @@ fn inspect_exit_code(error: &InspectError) -> u8 {
         | InspectError::ControlLog(_)
         | InspectError::Record { .. }
         | InspectError::UnknownInstrument { .. }
+        | InspectError::Checkpoint(_)
+        | InspectError::Unstartable { .. }
         | InspectError::Output(_) => FAILED,
     }
 }

@@ -80,6 +80,14 @@ impl FileCheckpoints {
         names.map_err(|source| failed("listing", &self.directory, source))
     }
 
+    /// The manifests' files, newest first.
+    fn manifest_names(&self) -> Result<Vec<String>, CheckpointError> {
+        let mut names = self.names()?;
+        names.retain(|name| name.ends_with(MANIFEST));
+        names.sort_unstable_by(|one, other| other.cmp(one));
+        Ok(names)
+    }
+
     /// Reads a whole file of at most `bytes_max` bytes.
     fn read(&self, name: &str, bytes_max: u64) -> Result<Vec<u8>, CheckpointError> {
         let path = self.directory.join(name);
@@ -176,11 +184,55 @@ impl FileCheckpoints {
     }
 }
 
+/// A manifest that was looked at, and whether a start could use it.
+#[derive(Debug)]
+pub struct Looked {
+    /// The manifest's file.
+    pub file: PathBuf,
+    /// What stands in it, if it can be used with every file that it names; else why not.
+    pub found: Result<Manifest, CheckpointError>,
+}
+
+/// Reads every checkpoint of a partition of `exchange` in `directory`, newest first, and changes
+/// nothing; `check` says whether the bytes kept for an entry can be used. A directory that is not
+/// there holds none.
+///
+/// # Errors
+/// When the machine refuses.
+pub fn look(
+    directory: &Path,
+    exchange: Uuid,
+    check: impl Fn(&ManifestEntry, &[u8]) -> Result<(), CheckpointError>,
+) -> Result<Vec<Looked>, CheckpointError> {
+    if !directory.is_dir() {
+        return Ok(Vec::new());
+    }
+    let store = FileCheckpoints {
+        files: Arc::new(LocalFiles),
+        directory: directory.to_owned(),
+        exchange,
+    };
+    let looked = store.manifest_names()?.into_iter().map(|name| {
+        let found = store.read_manifest(&name).and_then(|manifest| {
+            for entry in &manifest.entries {
+                check(entry, &store.load(entry)?)?;
+            }
+            Ok(manifest)
+        });
+        match found {
+            Err(error @ CheckpointError::Io { .. }) => Err(error),
+            found => Ok(Looked {
+                file: directory.join(name),
+                found,
+            }),
+        }
+    });
+    looked.collect()
+}
+
 impl CheckpointStore for FileCheckpoints {
     fn manifests(&self) -> Result<Vec<Manifest>, CheckpointError> {
-        let mut names = self.names()?;
-        names.retain(|name| name.ends_with(MANIFEST));
-        names.sort_unstable_by(|one, other| other.cmp(one));
+        let names = self.manifest_names()?;
         let mut manifests = Vec::with_capacity(names.len());
         for name in names {
             match self.read_manifest(&name) {

@@ -46,17 +46,44 @@ fn the_golden_journal_is_whole_and_holds_what_it_was_written_with() {
         .into_iter()
         .partition(|line| line["log"] == "control");
     let last = |lines: &[Value]| lines.last().unwrap()["position"].clone();
+    let newest = last(&partition);
+    let (first, rest) = verified
+        .stdout
+        .split_once("partition 0: checkpoint")
+        .unwrap();
     assert_eq!(
-        verified.stdout,
+        first,
         format!(
             "control log: positions 1 to {}, {} records\n\
-             partition 0: positions 1 to {}, {} records\n",
+             partition 0: positions 1 to {newest}, {} records\n",
             last(&control),
             control.len(),
-            last(&partition),
             partition.len()
         )
     );
+    let newest = format!(" at position {newest}, whole\npartition 0: checkpoint at position ");
+    assert!(rest.starts_with(&newest), "{rest}");
+}
+
+/// Where the log's beginning was let go of, a start needs a checkpoint.
+#[test]
+fn a_trimmed_log_is_whole_with_its_checkpoints_and_refused_without() {
+    let data_dir = copy();
+    let log = data_dir.path().join("partition-0");
+    fs::remove_file(log.join("00000000000000000001.segment")).unwrap();
+    let verified = look("verify", data_dir.path());
+    assert_eq!(verified.code, Some(0), "{}", verified.stderr);
+    assert_eq!(verified.stdout.lines().count(), 4, "{}", verified.stdout);
+
+    fs::remove_dir_all(data_dir.path().join("checkpoints-0")).unwrap();
+    for run in [look("verify", data_dir.path()), serve(data_dir.path())] {
+        assert_eq!(run.code, Some(3), "{}", run.stderr);
+        assert!(
+            run.stderr.contains("its beginning is missing"),
+            "{}",
+            run.stderr
+        );
+    }
 }
 
 /// All that the exchange says of the golden instruments.

@@ -231,6 +231,54 @@ async fn damage_is_told_with_its_place_and_what_to_do() {
     assert!(dumped.stderr.contains(&place), "{}", dumped.stderr);
 }
 
+/// A partition's files of a kind, oldest first.
+fn checkpoint_files(data_dir: &Path, partition: u32, kind: &str) -> Vec<PathBuf> {
+    let directory = data_dir.join(format!("checkpoints-{partition}"));
+    // Named only, as they may be on their way from one name to another.
+    let entries = fs::read_dir(directory).unwrap();
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|end| end == kind));
+    files.sort();
+    files
+}
+
+#[tokio::test]
+async fn checkpoints_are_made_when_asked_for_and_told_beside_their_logs() {
+    let data_dir = traded().await;
+    let server = Server::start(data_dir.path(), &SERVE);
+    server.ask_for_checkpoints();
+    while (0..2).any(|id| checkpoint_files(data_dir.path(), id, "manifest").is_empty()) {
+        tokio::task::yield_now().await;
+    }
+    server.kill();
+    let expected = "control log: positions 1 to 4, 4 records\n\
+                    partition 0: positions 1 to 3, 3 records\n\
+                    partition 0: checkpoint at position 3, whole\n\
+                    partition 1: positions 1 to 1, 1 records\n\
+                    partition 1: checkpoint at position 1, whole\n";
+    let verified = look("verify", data_dir.path());
+    assert_eq!(verified.code, Some(0), "{}", verified.stderr);
+    assert_eq!(verified.stdout, expected);
+
+    // One that can't be used is none to do without: the log holds all that it did.
+    let state = checkpoint_files(data_dir.path(), 0, "state").remove(0);
+    let mut bytes = fs::read(&state).unwrap();
+    bytes[10] ^= 1;
+    fs::write(&state, bytes).unwrap();
+    let verified = look("verify", data_dir.path());
+    assert_eq!(verified.code, Some(0), "{}", verified.stderr);
+    let manifest = checkpoint_files(data_dir.path(), 0, "manifest").remove(0);
+    let told = format!(
+        "partition 0: {} is passed over by a start: the checkpoint is damaged: {}: its checksum \
+         does not hold",
+        manifest.display(),
+        state.display()
+    );
+    assert_eq!(verified.stdout.lines().nth(2), Some(&told[..]));
+    let server = Server::start(data_dir.path(), &SERVE);
+    assert_eq!(server.terminate(), Some(0));
+}
+
 #[tokio::test]
 async fn a_journal_that_is_served_is_left_alone() {
     let data_dir = tempfile::tempdir().unwrap();
