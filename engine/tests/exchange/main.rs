@@ -17,7 +17,9 @@ use std::sync::{Arc, Mutex};
 use memory_journal::MemoryJournal;
 use rust_decimal::Decimal;
 use shardbook_engine::answer::{Answer, Refusal};
-use shardbook_engine::command::{Cancel, Command, MassCancel, Requester};
+use shardbook_engine::command::{
+    Cancel, Command, FeedSource, MassCancel, MirrorLevel, MirrorScope, MirrorUpdate, Requester,
+};
 use shardbook_engine::exchange::{Exchange, ExchangeLimits, Setup};
 use shardbook_engine::id::{ClientId, IdempotencyKey, InstrumentId, OrderId, Symbol};
 use shardbook_engine::instrument::{Increment, Instrument};
@@ -519,4 +521,47 @@ async fn without_room_in_the_journal_nothing_is_let_in_until_there_is_some() {
     assert!(matches!(placed, Ok(Answer::Placed(_))));
     exchange.stop().await;
     assert_eq!(*seen.fatal.lock().unwrap(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_finds_the_disk_full_in_its_middle_waits_for_room_and_is_whole_then() {
+    const LEVELS: u64 = 60_000;
+    let journal = MemoryJournal::default();
+    let (exchange, seen) = start(&journal, 100);
+    let btc = handle(&exchange, "BTC-USD");
+    let router = exchange.router();
+    journal.leave_room_for(1);
+    let levels = (1..=LEVELS).map(|price| MirrorLevel {
+        side: Side::Buy,
+        price: Price::new(price).unwrap(),
+        quantity: Quantity::new(LOTS_MAX - price).unwrap(),
+    });
+    let update = MirrorUpdate {
+        source: FeedSource::Binance,
+        snapshot_id: 1,
+        update_id: 1,
+        scope: MirrorScope::Whole,
+        levels: levels.collect(),
+    };
+    let (responder, mut huge) = Responder::single();
+    router
+        .submit(&btc, Command::Mirror(update), responder)
+        .unwrap();
+    until(|| !btc.has_room()).await;
+    let parts: Vec<Part> = journal.frames().iter().map(|frame| frame.part).collect();
+    assert_eq!(parts, [Part::MoreFollows]);
+    assert!(huge.try_recv().is_err(), "nobody is told of it");
+    assert_eq!(btc.market_data().read().totals(Side::Buy).orders, 0);
+    let refused = router.call(&btc, place("a", Side::Buy, 100, 5)).await;
+    assert_eq!(refused, Err(CallError::JournalUnavailable));
+    assert_eq!(*seen.fatal.lock().unwrap(), [""; 0]);
+
+    journal.fill(false);
+    assert_eq!(huge.await.unwrap(), Ok(Answer::Applied));
+    exchange.stop().await;
+    assert_eq!(journal.frames().last().unwrap().part, Part::Last);
+    let (exchange, _) = start(&journal, 100);
+    let btc = handle(&exchange, "BTC-USD");
+    assert_eq!(btc.market_data().read().totals(Side::Buy).orders, LEVELS);
+    exchange.stop().await;
 }

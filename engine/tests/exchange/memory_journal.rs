@@ -28,6 +28,8 @@ struct State {
     held: bool,
     failing: bool,
     full: bool,
+    /// Frames until it is full, if a test has said so.
+    room: Option<usize>,
     /// What trimming was asked for.
     trimmed_below: Vec<u64>,
 }
@@ -57,6 +59,11 @@ impl MemoryJournal {
     /// Lets there be no room, or some.
     pub(crate) fn fill(&self, full: bool) {
         self.state().full = full;
+    }
+
+    /// Lets there be room for so many frames, and then none.
+    pub(crate) fn leave_room_for(&self, frames: usize) {
+        self.state().room = Some(frames);
     }
 
     pub(crate) fn fail(&self) {
@@ -92,9 +99,13 @@ impl Journal for MemoryJournal {
         self.state().begun += 1;
         self.0.changed.notify_all();
         let mut state = self.wait_until(|state| !state.held);
+        if state.room == Some(0) {
+            (state.full, state.room) = (true, None);
+        }
         if state.full {
             return Err(no_room());
         }
+        state.room = state.room.map(|frames| frames - 1);
         if state.failing {
             return Err(JournalError::Io {
                 doing: "flushing",
