@@ -17,6 +17,7 @@ pub mod directory;
 pub mod event;
 pub mod exchange;
 pub mod fault;
+mod hash_index;
 pub mod id;
 pub mod instrument;
 pub mod journal;

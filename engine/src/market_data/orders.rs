@@ -12,8 +12,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
 
+use crate::hash_index::HashIndex;
 use crate::id::{ClientId, IdempotencyKey, OrderId, OrderRef, Sequence};
 use crate::market_data::slab::{Slab, Slot};
 use crate::market_data::trades::Fills;
@@ -77,7 +77,7 @@ struct Client {
 #[derive(Debug)]
 pub(super) struct Orders {
     rows: Slab<OrderRow>,
-    by_id: HashTable<Slot>,
+    by_id: HashIndex<Slot>,
     by_placement: BTreeMap<Sequence, Slot>,
     hasher: RandomState,
     clients: Slab<Client>,
@@ -92,7 +92,7 @@ impl Orders {
     pub(super) fn new(closed_max: usize) -> Self {
         Self {
             rows: Slab::default(),
-            by_id: HashTable::new(),
+            by_id: HashIndex::default(),
             by_placement: BTreeMap::new(),
             hasher: RandomState::default(),
             clients: Slab::default(),
@@ -177,13 +177,10 @@ impl Orders {
     }
 
     fn index_id(&mut self, slot: Slot) {
-        let (rows, hasher) = (&self.rows, &self.hasher);
-        let hash_of = |slot: &Slot| hasher.hash_one(rows.get(*slot).id.as_str());
-        let id = &rows.get(slot).id;
-        let entry = self
-            .by_id
-            .entry(hash_of(&slot), |other| rows.get(*other).id == *id, hash_of);
-        entry.insert(slot);
+        let (rows, id) = (&self.rows, &self.rows.get(slot).id);
+        let hash = self.hasher.hash_one(id.as_str());
+        self.by_id
+            .insert(hash, slot, |other| rows.get(other).id == *id);
     }
 
     /// Notes that the order closed. It stays readable until `closed_max` others have closed.
@@ -201,8 +198,7 @@ impl Orders {
             let row = self.remove(slot);
             self.newest_let_go = self.newest_let_go.max(row.updated);
             let hash = self.hasher.hash_one(row.id.as_str());
-            if let Ok(entry) = self.by_id.find_entry(hash, |other| *other == slot) {
-                entry.remove();
+            if self.by_id.remove(hash, slot) {
                 let_go.push(row.id);
             }
         }
@@ -228,9 +224,7 @@ impl Orders {
     /// The newest order of this id.
     pub(super) fn find(&self, id: &OrderId) -> Option<Slot> {
         let hash = self.hasher.hash_one(id.as_str());
-        self.by_id
-            .find(hash, |slot| self.rows.get(*slot).id == *id)
-            .copied()
+        self.by_id.find(hash, |slot| self.rows.get(slot).id == *id)
     }
 
     /// The order that the command numbered `placed` brought.
@@ -330,7 +324,7 @@ impl Orders {
 
     /// The ids that name an order here, in no order.
     pub(super) fn ids(&self) -> impl Iterator<Item = &OrderId> {
-        self.by_id.iter().map(|slot| &self.rows.get(*slot).id)
+        self.by_id.iter().map(|slot| &self.rows.get(slot).id)
     }
 
     pub(super) const fn restore_newest_let_go(&mut self, newest: Sequence) {

@@ -3,9 +3,9 @@
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
 
 use crate::book::{ClientNumber, Handle};
+use crate::hash_index::HashIndex;
 use crate::id::{ClientId, OrderId, Sequence};
 use crate::order::{SelfTradePrevention, TimeInForce};
 use crate::quantity::Quantity;
@@ -33,7 +33,7 @@ pub(super) struct OpenOrder {
 pub(super) struct OpenOrders {
     /// By handle.
     slots: Vec<Option<Slot>>,
-    by_id: HashTable<Handle>,
+    by_id: HashIndex<Handle>,
     clients: Clients,
     hasher: RandomState,
 }
@@ -50,10 +50,8 @@ impl OpenOrders {
     /// The handle of an open order.
     pub(super) fn find(&self, id: &OrderId) -> Option<Handle> {
         let hash = self.hasher.hash_one(id.as_str());
-        let found = self
-            .by_id
-            .find(hash, |handle| slot(&self.slots, *handle).order.id == *id);
-        found.copied()
+        self.by_id
+            .find(hash, |handle| slot(&self.slots, handle).order.id == *id)
     }
 
     /// The order of a handle; none if it is the mirror's.
@@ -70,7 +68,7 @@ impl OpenOrders {
     pub(super) fn iter(&self) -> impl Iterator<Item = (Handle, &OpenOrder)> {
         self.by_id
             .iter()
-            .map(|handle| (*handle, &slot(&self.slots, *handle).order))
+            .map(|handle| (handle, &slot(&self.slots, handle).order))
     }
 
     pub(super) fn client(&self, number: ClientNumber) -> &Client {
@@ -169,10 +167,7 @@ impl OpenOrders {
         let place = self.slots.get_mut(index).expect("made large enough");
         assert!(place.is_none(), "a handle names one order at a time");
         *place = Some(new);
-        let (slots, hasher) = (&self.slots, &self.hasher);
-        self.by_id.insert_unique(hash, handle, |handle| {
-            hasher.hash_one(slot(slots, *handle).order.id.as_str())
-        });
+        self.by_id.insert(hash, handle, |_| false);
     }
 
     #[expect(clippy::expect_used, reason = "a bug stops its shard")]
@@ -181,9 +176,7 @@ impl OpenOrders {
         let slot = place.and_then(Option::take);
         let slot = slot.expect("an open order has a slot");
         let hash = self.hasher.hash_one(slot.order.id.as_str());
-        if let Ok(entry) = self.by_id.find_entry(hash, |found| *found == handle) {
-            entry.remove();
-        }
+        self.by_id.remove(hash, handle);
         slot
     }
 }

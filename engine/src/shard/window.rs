@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
+
+use crate::hash_index::HashIndex;
 
 /// What a [`Window`] can hold.
 pub(super) trait Keyed {
@@ -27,7 +28,7 @@ pub(super) struct Window<T> {
     /// The number of the next value.
     next: u64,
     /// The values' numbers, by the hashes of their keys: keys are kept once.
-    numbers: HashTable<u64>,
+    numbers: HashIndex<u64>,
     hasher: RandomState,
 }
 
@@ -37,7 +38,7 @@ impl<T> Default for Window<T> {
             values: VecDeque::new(),
             oldest: 0,
             next: 0,
-            numbers: HashTable::new(),
+            numbers: HashIndex::default(),
             hasher: RandomState::default(),
         }
     }
@@ -59,27 +60,19 @@ impl<T: Keyed> Window<T> {
 
     pub(super) fn find<'a>(&'a self, key: T::Key<'a>) -> Option<&'a T> {
         let number = self.numbers.find(self.hasher.hash_one(&key), |number| {
-            at(&self.values, self.oldest, *number).key() == key
+            at(&self.values, self.oldest, number).key() == key
         });
-        number.map(|number| at(&self.values, self.oldest, *number))
+        number.map(|number| at(&self.values, self.oldest, number))
     }
 
     pub(super) fn push(&mut self, value: T) {
-        let number = self.next;
-        let hash = self.hasher.hash_one(value.key());
-        let (values, oldest) = (&self.values, self.oldest);
-        let same = self.numbers.find_mut(hash, |number| {
-            at(values, oldest, *number).key() == value.key()
-        });
-        let known = same.map(|same| *same = number).is_some();
+        let (values, oldest, number) = (&self.values, self.oldest, self.next);
+        self.numbers
+            .insert(self.hasher.hash_one(value.key()), number, |number| {
+                at(values, oldest, number).key() == value.key()
+            });
         self.values.push_back(value);
         self.next += 1;
-        if !known {
-            let (values, hasher) = (&self.values, &self.hasher);
-            self.numbers.insert_unique(hash, number, |number| {
-                hasher.hash_one(at(values, oldest, *number).key())
-            });
-        }
     }
 
     pub(super) fn pop(&mut self) {
@@ -89,12 +82,8 @@ impl<T: Keyed> Window<T> {
         let number = self.oldest;
         self.oldest += 1;
         // By number: a newer value may have the same key.
-        let entry = self
-            .numbers
-            .find_entry(self.hasher.hash_one(value.key()), |found| *found == number);
-        if let Ok(entry) = entry {
-            entry.remove();
-        }
+        self.numbers
+            .remove(self.hasher.hash_one(value.key()), number);
     }
 }
 
