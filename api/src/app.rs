@@ -6,6 +6,7 @@
 //! database.
 
 mod database;
+mod keys;
 mod open;
 
 use std::net::SocketAddr;
@@ -24,7 +25,7 @@ use shardbook_engine::time::SystemClock;
 use shardbook_feed::feed::{Feed, StartError as FeedError};
 use shardbook_feed::sink::RouterSink;
 use shardbook_feed::status::FeedStatus;
-use shardbook_storage::control_log::ControlLogError;
+use shardbook_storage::control_log::{ControlLog, ControlLogError};
 use shardbook_storage::data_dir::DataDir;
 use shardbook_storage::database::DatabaseError;
 use shardbook_storage::projector::{ProjectorHandle, RefusedDatabase};
@@ -33,9 +34,13 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::access::keys::KeyRing;
+use crate::access::limits::Limits;
+use crate::access::{Access, Auth, Needs};
 use crate::archive::Archive;
 use crate::calls::faults::Faults;
 use crate::calls::halts::Halts;
+use crate::calls::keys::KeyCalls;
 use crate::calls::market_data::MarketDataCalls;
 use crate::calls::operations::Operations;
 use crate::calls::orders::Orders;
@@ -52,6 +57,8 @@ use crate::stream::StreamHub;
 use crate::stream::sse::EventCalls;
 use crate::stream::websocket::WebSocketCalls;
 use crate::trading::Trading;
+
+pub use self::keys::{CreateKeyError, create_key};
 
 use self::database::Projection;
 use self::open::Opened;
@@ -124,8 +131,6 @@ pub struct App {
     feed: Feed,
     exchange: Exchange,
     projection: Projection,
-    /// Stays open: it is written to while the exchange runs.
-    _control: Control,
     /// Keeps every other process out until the end.
     _data_dir: DataDir,
 }
@@ -146,12 +151,12 @@ impl App {
             journals,
             checkpoints,
         } = open::open(&settings).await?;
-        let control = Control::new(control, Arc::clone(&on_fatal));
         let traded: Vec<Arc<Instrument>> = instruments
             .iter()
             .map(|(instrument, _)| Arc::clone(instrument))
             .collect();
         let metrics = Metrics::new(traded.len())?;
+        let access = access(&settings, control, &metrics, Arc::clone(&on_fatal))?;
         let hub = Arc::new(StreamHub::new(settings.stream_events));
         let publisher = CountingPublisher::new(metrics.clone(), Arc::clone(&hub), &traded);
         let publisher = Arc::new(publisher);
@@ -188,6 +193,7 @@ impl App {
             snapshots: projection.take_snapshots(settings.snapshots, engine.router()),
             hub,
             metrics,
+            access,
             stopped: stopped.clone(),
         };
         let edge = running.serve_behind(settings.guard, settings.fault_injection);
@@ -201,7 +207,6 @@ impl App {
             feed,
             exchange: engine,
             projection,
-            _control: control,
             _data_dir: data_dir,
         })
     }
@@ -255,6 +260,7 @@ struct Running {
     snapshots: Snapshots,
     hub: Arc<StreamHub>,
     metrics: Metrics,
+    access: Arc<Access>,
     stopped: watch::Receiver<bool>,
 }
 
@@ -268,6 +274,7 @@ impl Running {
             snapshots,
             hub,
             metrics,
+            access,
             stopped,
         } = self;
         Observed {
@@ -286,6 +293,7 @@ impl Running {
         };
         let trading = Trading::new(router, archive);
         let stream = WebSocketCalls::new(
+            Arc::clone(&access),
             trading.clone(),
             Arc::clone(&hub),
             metrics.clone(),
@@ -297,17 +305,51 @@ impl Running {
             EventCalls::new(trading.clone(), hub, stopped),
             Halts::new(trading.clone()),
             SnapshotCalls::new(trading.clone(), snapshots),
+            KeyCalls::new(Arc::clone(&access)),
             Operations::new(Arc::new(health), metrics),
         );
         let stream = Extra {
             path: "/stream",
+            needs: Needs::KeyNowOrLater,
             endpoint: stream.boxed(),
         };
         match faults {
-            FaultInjection::Off => service(calls, vec![stream], guard),
-            FaultInjection::On => service((calls, Faults::new(trading)), vec![stream], guard),
+            FaultInjection::Off => service(calls, vec![stream], guard, access),
+            FaultInjection::On => {
+                service((calls, Faults::new(trading)), vec![stream], guard, access)
+            }
         }
     }
+}
+
+/// Who may do what, by the settings and by the keys that the control log has.
+fn access(
+    settings: &Settings,
+    control: ControlLog,
+    metrics: &Metrics,
+    on_fatal: OnFatal,
+) -> Result<Arc<Access>, AppError> {
+    let known = control.keys().to_vec();
+    let clock = Arc::new(SystemClock);
+    let keys = KeyRing::new(
+        &known,
+        Control::new(control, on_fatal),
+        clock.clone(),
+        settings.requests_per_second,
+    );
+    if settings.auth == Auth::On && !keys.has_admin() {
+        tracing::warn!(
+            "keys are asked for and no administrator has one; stop the server and make one with: \
+             shardbook keys create --role admin --data-dir {}",
+            settings.data_dir.display()
+        );
+    }
+    let limits = Limits::new(settings.requests_per_second, metrics);
+    let access = Access::new(settings.auth, keys, limits, clock);
+    access.map(Arc::new).map_err(|source| AppError::Machine {
+        doing: "getting random numbers",
+        source,
+    })
 }
 
 async fn bind(address: SocketAddr) -> Result<Listener, AppError> {

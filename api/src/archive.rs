@@ -14,6 +14,7 @@ use shardbook_storage::query::{ClosedOrders, ClosedOrdersFound, Queries, QueryEr
 use shardbook_storage::snapshot::{BookSnapshot, SnapshotHead};
 use uuid::Uuid;
 
+use crate::access::Trader;
 use crate::problem::{Code, Problem};
 
 /// Look-ups under way at once: some for each connection that the database has for reading. More
@@ -47,13 +48,15 @@ impl Archive {
         }
     }
 
-    /// The newest order of this id on the one instrument of `marks` that has one.
+    /// The newest order of this id on the one instrument of `marks` that has one, as far as who
+    /// asks may see it.
     ///
     /// # Errors
     /// [`Code::OrderNotFound`], [`Code::OrderIdAmbiguous`], [`Code::Overloaded`],
     /// [`Code::DatabaseUnavailable`].
     pub async fn order(
         &self,
+        by: &Trader,
         id: &OrderId,
         marks: &[Mark],
     ) -> Result<(Arc<Instrument>, OrderWithTrades), Problem> {
@@ -61,9 +64,10 @@ impl Archive {
         // Before the query, so that the query can't have missed what this says is there.
         let is_past_marks = self.is_past(marks)?;
         let mut found = self.orders(id, marks).await?;
+        found.retain(|stored| by.sees(&stored.order.client));
         let Some(StoredOrder { instrument, order }) = found.pop() else {
             return Err(if is_past_marks {
-                Problem::new(Code::OrderNotFound, format!("there is no order {id}"))
+                not_found(id)
             } else {
                 behind()
             });
@@ -256,6 +260,10 @@ pub(crate) fn ambiguous<'a>(id: &OrderId, symbols: impl Iterator<Item = &'a str>
         symbols.join(", ")
     );
     Problem::new(Code::OrderIdAmbiguous, detail)
+}
+
+pub(crate) fn not_found(id: &OrderId) -> Problem {
+    Problem::new(Code::OrderNotFound, format!("there is no order {id}"))
 }
 
 fn behind() -> Problem {

@@ -2,6 +2,7 @@
 
 pub mod faults;
 pub mod halts;
+pub mod keys;
 pub mod market_data;
 pub mod operations;
 pub mod orders;
@@ -21,6 +22,9 @@ pub(crate) enum Tag {
     /// What happens, as it happens.
     #[oai(rename = "Streams")]
     Streams,
+    /// Who may do what.
+    #[oai(rename = "Access")]
+    Access,
     /// How the exchange is doing.
     #[oai(rename = "Operations")]
     Operations,

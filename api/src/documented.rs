@@ -10,6 +10,10 @@ use poem_openapi::types::Type;
 use crate::problem::{CONTENT_TYPE, Code, Problem};
 use crate::schema::problem::ProblemView;
 
+/// What every call that takes a key can have: no key; a role that is too small, another's client, a
+/// foreign Host or Origin; too many requests.
+const ALWAYS: &[Code] = &[Code::Unauthenticated, Code::Forbidden, Code::RateLimited];
+
 /// The kinds of problem that a call can have.
 pub(crate) trait Failures: Send + Sync + 'static {
     /// Which.
@@ -40,8 +44,7 @@ impl<F> From<Failure<F>> for poem::Error {
 
 impl<F: Failures> ApiResponse for Failure<F> {
     fn meta() -> MetaResponses {
-        // A foreign Host or Origin is refused on every path.
-        let codes = F::CODES.iter().chain(&[Code::Forbidden]);
+        let codes = F::CODES.iter().chain(ALWAYS);
         let mut by_status = BTreeMap::<u16, Vec<String>>::new();
         for code in codes {
             let words = by_status.entry(code.status().as_u16()).or_default();

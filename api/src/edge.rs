@@ -1,13 +1,14 @@
 //! The outermost endpoint: what holds for every request, whatever it asks for.
 //!
-//! In this order: a request of a foreign page is turned away; its body is read whole, within
-//! bounds; the call is made; and whatever comes of that, a refusal of the framework or a panic
+//! In this order: a request of a foreign page is turned away; who asks is found out, and whether it
+//! may and has not done too much; the body is read whole, within bounds; the call is made; and whatever comes of that, a refusal of the framework or a panic
 //! included, leaves as an answer that the contract knows.
 
 mod body;
 mod methods;
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use futures::FutureExt;
 use poem::endpoint::BoxEndpoint;
@@ -17,6 +18,7 @@ use poem::{Endpoint, IntoResponse, Request, Response};
 
 pub use methods::Methods;
 
+use crate::access::{Access, Visit};
 use crate::guard::{Guard, Visitor};
 use crate::problem::{Code, Problem, of_poem_error};
 
@@ -26,8 +28,9 @@ const CORS_REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
 );
 
 /// Answer headers that such pages may read.
-const CORS_ANSWER_HEADERS: HeaderValue =
-    HeaderValue::from_static("location, idempotency-replayed, retry-after");
+const CORS_ANSWER_HEADERS: HeaderValue = HeaderValue::from_static(
+    "location, idempotency-replayed, retry-after, ratelimit, ratelimit-policy, www-authenticate",
+);
 
 /// For how many seconds a browser may remember a preflight's answer.
 const CORS_MAX_AGE: HeaderValue = HeaderValue::from_static("600");
@@ -35,6 +38,7 @@ const CORS_MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 /// Everything a request goes through on its way to its call and back.
 pub struct Edge {
     guard: Guard,
+    access: Arc<Access>,
     methods: Methods,
     calls: BoxEndpoint<'static>,
 }
@@ -42,9 +46,15 @@ pub struct Edge {
 impl Edge {
     /// Puts the edge around the calls; `methods` says which there are.
     #[must_use]
-    pub const fn new(guard: Guard, methods: Methods, calls: BoxEndpoint<'static>) -> Self {
+    pub const fn new(
+        guard: Guard,
+        access: Arc<Access>,
+        methods: Methods,
+        calls: BoxEndpoint<'static>,
+    ) -> Self {
         Self {
             guard,
+            access,
             methods,
             calls,
         }
@@ -64,10 +74,7 @@ impl Edge {
         let mut response = if request.method() == Method::OPTIONS {
             self.options(&request, &visitor)
         } else {
-            match body::read_whole(&mut request).await {
-                Ok(()) => self.call(request).await,
-                Err(problem) => problem.into_response(),
-            }
+            self.answer_visitor(request).await
         };
         if let Visitor::Allowed(origin) = visitor {
             let headers = response.headers_mut();
@@ -75,6 +82,30 @@ impl Edge {
             headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, CORS_ANSWER_HEADERS);
             headers.append(header::VARY, HeaderValue::from_static("origin"));
         }
+        response
+    }
+
+    async fn answer_visitor(&self, mut request: Request) -> Response {
+        let (uri, from) = (request.uri(), request.remote_addr());
+        let needs = self.methods.needs(uri.path(), request.method());
+        let visit = self.access.admit(needs, uri, request.headers(), from);
+        let caller = match visit {
+            Ok(Visit::Caller(caller)) => Some(caller),
+            Ok(Visit::Stranger) => None,
+            Err(refused) => {
+                body::discard(request.take_body()).await;
+                return refused.into_response();
+            }
+        };
+        if let Err(problem) = body::read_whole(&mut request).await {
+            return problem.into_response();
+        }
+        let Some(caller) = caller else {
+            return self.call(request).await;
+        };
+        request.extensions_mut().insert(caller.clone());
+        let mut response = self.call(request).await;
+        caller.meter().tell(response.headers_mut());
         response
     }
 
@@ -136,14 +167,17 @@ impl Endpoint for Edge {
 #[cfg(test)]
 mod tests {
     use poem::endpoint::make_sync;
+    use shardbook_engine::time::SystemClock;
 
     use super::*;
+    use crate::access::Auth;
 
     #[tokio::test]
     async fn a_call_that_panics_is_answered_all_the_same() {
         let calls = make_sync(|_| -> Response { panic!("a bug of a call") });
         let calls = poem::EndpointExt::boxed(calls);
-        let edge = Edge::new(Guard::default(), Methods::default(), calls);
+        let (access, _directory) = crate::access::tests::access(Auth::Off, SystemClock);
+        let edge = Edge::new(Guard::default(), access, Methods::default(), calls);
         let request = Request::builder().header("host", "localhost").finish();
         let response = Endpoint::call(&edge, request).await.unwrap();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);

@@ -6,6 +6,7 @@
 
 #[macro_use]
 mod documented;
+pub mod access;
 pub mod app;
 pub mod archive;
 pub mod calls;

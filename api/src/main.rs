@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser;
-use shardbook_api::app::{App, AppError};
+use shardbook_api::app::{App, AppError, CreateKeyError, create_key};
 use shardbook_api::journal::{self, InspectError, Verdict};
 use shardbook_api::service::openapi_yaml;
 use shardbook_api::settings::{
-    CommandLine, JournalCommand, LogFormat, ServeArguments, Settings, Subcommand,
+    CommandLine, JournalCommand, KeyArguments, KeysCommand, LogFormat, ServeArguments, Settings,
+    Subcommand,
 };
 use shardbook_engine::exchange::StartError;
 use shardbook_engine::journal::JournalError;
@@ -36,7 +37,27 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Subcommand::Journal { command } => look_at_journal(&command),
+        Subcommand::Keys {
+            command: KeysCommand::Create(arguments),
+        } => make_key(&arguments),
         Subcommand::Serve(arguments) => serve(&arguments),
+    }
+}
+
+/// Nothing but the key goes to standard output, so that a script can take it from there.
+fn make_key(arguments: &KeyArguments) -> ExitCode {
+    match create_key(arguments) {
+        Ok(key) => {
+            println!("{}", key.reveal());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("shardbook: {error}");
+            ExitCode::from(match &error {
+                CreateKeyError::Wrong(_) => WRONG_SETTING,
+                CreateKeyError::Log(error) => exit_code(error),
+            })
+        }
     }
 }
 

@@ -16,6 +16,7 @@ pub use code::Code;
 pub use from_engine::invalid_field;
 pub use from_poem::of_poem_error;
 
+use crate::access::limits::{Level, whole_seconds};
 use crate::schema::order::OrderView;
 use crate::schema::problem::{FieldErrorView, ProblemView};
 use crate::schema::text::Count;
@@ -35,6 +36,8 @@ pub struct Problem {
     errors: Vec<FieldError>,
     order: Option<Box<OrderView>>,
     allow: Option<String>,
+    /// How the bucket stands that it was too much for.
+    level: Option<Box<Level>>,
     /// Which instrument it is about, for the metrics.
     instrument: Option<Symbol>,
 }
@@ -58,6 +61,7 @@ impl Problem {
             errors: Vec::new(),
             order: None,
             allow: None,
+            level: None,
             instrument: None,
         }
     }
@@ -108,6 +112,16 @@ impl Problem {
             detail: format!("this path has the methods {allow}"),
             allow: Some(allow),
             ..Self::new(Code::MethodNotAllowed, "")
+        }
+    }
+
+    /// More units a second than there are, and how the bucket stands.
+    #[must_use]
+    pub(crate) fn rate_limited(level: Level) -> Self {
+        let detail = format!("more than {} requests a second", level.rate);
+        Self {
+            level: Some(Box::new(level)),
+            ..Self::new(Code::RateLimited, detail)
         }
     }
 
@@ -170,17 +184,25 @@ impl IntoResponse for Problem {
             .status(self.status())
             .content_type(CONTENT_TYPE)
             .body(body);
-        if self.code == Code::Overloaded {
-            let seconds = RETRY_OVERLOADED.as_secs();
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, seconds.into());
+        let headers = response.headers_mut();
+        let retry_after = match &self.level {
+            Some(level) => level.wait,
+            None => (self.code == Code::Overloaded).then_some(RETRY_OVERLOADED),
+        };
+        if let Some(wait) = retry_after {
+            headers.insert(header::RETRY_AFTER, whole_seconds(wait).into());
+        }
+        if let Some(level) = self.level {
+            level.tell(headers);
+        }
+        if self.code == Code::Unauthenticated {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if let Some(allow) = self
             .allow
             .and_then(|allow| HeaderValue::from_str(&allow).ok())
         {
-            response.headers_mut().insert(header::ALLOW, allow);
+            headers.insert(header::ALLOW, allow);
         }
         response
     }

@@ -9,5 +9,5 @@ mod order;
 pub use fields::{Fields, read_object};
 pub use order::{
     CancelAll, Listed, PlaceRequest, not_the_feeds_client, not_the_feeds_order, read_amend,
-    read_amend_request, read_cancel_all, read_order,
+    read_amend_request, read_cancel_all, read_client, read_order,
 };

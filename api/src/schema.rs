@@ -10,6 +10,7 @@ pub mod book;
 pub mod fault;
 pub mod health;
 pub mod instrument;
+pub mod key;
 pub mod order;
 pub mod problem;
 pub mod snapshot;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use poem::endpoint::{BoxEndpoint, make_sync};
 use poem::http::Method;
@@ -9,7 +10,9 @@ use poem::{EndpointExt, Response, Route, RouteMethod};
 use poem_openapi::registry::{MetaApi, Registry};
 use poem_openapi::{OpenApi, OpenApiService};
 
+use crate::access::{Access, Needs};
 use crate::calls::halts::Halts;
+use crate::calls::keys::KeyCalls;
 use crate::calls::market_data::MarketDataCalls;
 use crate::calls::operations::Operations;
 use crate::calls::orders::Orders;
@@ -25,6 +28,7 @@ pub type Calls = (
     EventCalls,
     Halts,
     SnapshotCalls,
+    KeyCalls,
     Operations,
 );
 
@@ -36,6 +40,14 @@ Decimals come in as JSON strings or numbers, read exactly from their text, and g
 Times are RFC 3339, UTC, with microseconds. Fields that a call does not know are ignored. Every \
 failure is `application/problem+json` (RFC 9457) with a `code` for programs and, where single \
 fields are wrong, their names and what is wrong with each.
+
+Where the exchange asks for keys (`--auth on`), a request shows one as `X-API-Key` or as \
+`Authorization: Bearer`. A reader's key reads what is public and the metrics; a trader's also \
+places, reads and changes its own client's orders, and no other's; an admin's does everything, \
+`/admin` included. `/healthz` and this document need none. Without keys everyone may do everything.
+
+Requests are limited by key, or without keys by client: each order of a batch and each operation \
+on the WebSocket is one unit, any other call one. Answers tell in `RateLimit` what is left.
 
 Beside these calls there are two streams: `GET /events`, Server-Sent Events of one instrument, \
 and the WebSocket `/stream`, which takes orders too.";
@@ -79,36 +91,47 @@ pub fn openapi_yaml() -> String {
 pub struct Extra {
     /// The path, as `/events`.
     pub path: &'static str,
+    /// What it asks of who comes.
+    pub needs: Needs,
     /// What answers a GET.
     pub endpoint: BoxEndpoint<'static>,
 }
 
 /// The whole service: [`Calls`], perhaps with more.
 #[must_use]
-pub fn service<Api: OpenApi + 'static>(calls: Api, extras: Vec<Extra>, guard: Guard) -> Edge {
+pub fn service<Api: OpenApi + 'static>(
+    calls: Api,
+    extras: Vec<Extra>,
+    guard: Guard,
+    access: Arc<Access>,
+) -> Edge {
     let documents = [
         Extra {
             path: "/docs",
+            needs: Needs::Nothing,
             endpoint: html(document::<Api>().swagger_ui_html()),
         },
         Extra {
             path: "/openapi.json",
+            needs: Needs::Nothing,
             endpoint: text("application/json", document::<Api>().spec()),
         },
         Extra {
             path: "/openapi.yaml",
+            needs: Needs::Nothing,
             endpoint: text("application/yaml", document::<Api>().spec_yaml()),
         },
     ];
     let read_only: Vec<_> = documents.into_iter().chain(extras).collect();
-    let paths: Vec<_> = read_only.iter().map(|extra| extra.path).collect();
+    let paths = read_only.iter().map(|extra| (extra.path, extra.needs));
+    let paths: Vec<_> = paths.collect();
     let methods = Methods::new::<Api>(&paths);
     let mut route = Route::new();
-    for Extra { path, endpoint } in read_only {
+    for Extra { path, endpoint, .. } in read_only {
         route = route.at(path, RouteMethod::new().get(endpoint));
     }
     let route = route.nest_no_strip("/", describe(calls));
-    Edge::new(guard, methods, route.map_to_response().boxed())
+    Edge::new(guard, access, methods, route.map_to_response().boxed())
 }
 
 fn html(page: String) -> BoxEndpoint<'static> {

@@ -10,6 +10,7 @@ mod given;
 mod instrument;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -23,9 +24,14 @@ use shardbook_storage::database::DatabaseUrl;
 use shardbook_storage::journal::JournalOptions;
 use shardbook_storage::projector::OnRefused;
 
-pub use command_line::{CommandLine, JournalArguments, JournalCommand, ServeArguments, Subcommand};
+pub use command_line::{
+    CommandLine, JournalArguments, JournalCommand, KeyArguments, KeysCommand, ServeArguments,
+    Subcommand,
+};
 pub use error::SettingsError;
 
+use crate::access::Auth;
+use crate::access::limits::RATE_MAX;
 use crate::guard::{Authority, Guard, WebOrigin};
 use crate::settings::given::Given;
 
@@ -59,6 +65,9 @@ const SNAPSHOTS_KEPT_DEFAULT: u64 = 48;
 
 /// One a minute for two years.
 const SNAPSHOTS_KEPT_MAX: u64 = 1_000_000;
+
+/// Units a second that each client may use unless set otherwise.
+const REQUESTS_PER_SECOND_DEFAULT: u32 = 5_000;
 
 /// What of the log is written unless set otherwise. Migrations are looked for at every start and
 /// at every stop, and tell of it each time.
@@ -99,6 +108,10 @@ pub struct Settings {
     pub snapshots: SnapshotSettings,
     /// Which hosts and origins are the server's own.
     pub guard: Guard,
+    /// Whether keys are asked for.
+    pub auth: Auth,
+    /// Units a second that each client may use; `None` for as many as it likes.
+    pub requests_per_second: Option<NonZeroU32>,
     /// Whether tests may make it fail.
     pub fault_injection: FaultInjection,
     /// How the log looks.
@@ -192,6 +205,18 @@ impl Settings {
             stream_events: given.number("stream_events", 10_000, 1..=COUNT_MAX)?,
             snapshots: snapshots(given)?,
             guard: guard(given)?,
+            auth: given
+                .optional("auth", "on or off", |text| match text {
+                    "on" => Some(Auth::On),
+                    "off" => Some(Auth::Off),
+                    _ => None,
+                })?
+                .unwrap_or(Auth::Off),
+            requests_per_second: NonZeroU32::new(given.number(
+                "requests_per_second",
+                REQUESTS_PER_SECOND_DEFAULT,
+                0..=RATE_MAX.get(),
+            )?),
             fault_injection: given
                 .optional("fault_injection", "true or false", |text| match text {
                     "true" => Some(FaultInjection::On),
@@ -218,14 +243,15 @@ impl Settings {
         let told = given.optional("open_to_everyone", "true or false", |text| {
             bool::from_str(text).ok()
         })?;
-        if self.listen.ip().is_loopback() || told == Some(true) {
+        if self.listen.ip().is_loopback() || self.auth == Auth::On || told == Some(true) {
             return Ok(());
         }
         Err(SettingsError::wrong(
             "listen",
             self.listen,
-            "a loopback address, as 127.0.0.1:8080; with open_to_everyone (--open-to-everyone) \
-             any address, and then everyone who reaches it may trade",
+            "a loopback address, as 127.0.0.1:8080; with keys (--auth on) any address; with \
+             open_to_everyone (--open-to-everyone) any address too, and then everyone who reaches \
+             it may trade",
         ))
     }
 }

@@ -1,6 +1,7 @@
 //! What a client can do with orders, whatever it says it over.
 //!
-//! Each call sends its command before it returns the future that waits for the outcome, so that
+//! Each call takes whoever asks, as one who may trade, and acts for that one's client only: another's
+//! order is not found. Each call sends its command before it returns the future that waits for the outcome, so that
 //! who makes several in a row has them decided in that row.
 
 mod cancel_all;
@@ -13,7 +14,7 @@ use futures::future::{Either, ready};
 use tokio::sync::oneshot;
 
 use shardbook_engine::answer::{Answer, FirstAnswer, Refusal};
-use shardbook_engine::command::{Amend, Cancel, Command, Requester};
+use shardbook_engine::command::{Amend, Cancel, Command};
 use shardbook_engine::id::{IdempotencyKey, OrderId, Symbol, TradeNumber};
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::order::{Order, OrderState, OrderWithTrades, TRADES_SHOWN_MAX};
@@ -22,6 +23,7 @@ use shardbook_engine::router::{InstrumentHandle, Router};
 
 pub use self::list::OrderList;
 
+use crate::access::Trader;
 use crate::archive::Archive;
 use crate::problem::{Code, Problem};
 use crate::request::{Listed, not_the_feeds_order, read_amend, read_amend_request, read_order};
@@ -111,11 +113,15 @@ impl Trading {
     /// When it is no valid order, or the shard does not take it.
     pub fn place(
         &self,
+        by: &Trader,
         text: &str,
         header_key: Option<&IdempotencyKey>,
     ) -> impl Future<Output = Result<Placement, Problem>> + Send + use<> {
         let find = |symbol: &Symbol| self.router.instrument(symbol.as_str());
-        let sent = read_order(text, header_key, find).and_then(|request| {
+        let paid = by.meter().charge_order();
+        let read = paid.and_then(|()| read_order(text, by.acts_for(), header_key, find));
+        let sent = read.and_then(|request| {
+            by.meter().charge_client(&request.order.client)?;
             let outcome = self.send(&request.to, Command::Place(request.order))?;
             Ok((request.to, outcome))
         });
@@ -176,17 +182,22 @@ impl Trading {
     /// When there is no such order, or it is in a final state other than cancelled.
     pub fn cancel(
         &self,
+        by: &Trader,
         order_id: OrderId,
         instrument: Option<&Symbol>,
     ) -> impl Future<Output = Result<OrderView, Problem>> + Send + use<> {
-        let command = Command::Cancel(Cancel {
+        let cancel = Cancel {
             order_id: order_id.clone(),
-            requester: Requester::Anyone,
-        });
+            requester: by.requester(),
+        };
         let begun = not_the_feeds_order(Some(&order_id))
             .and_then(|()| self.named(instrument))
-            .and_then(|named| self.begin(&order_id, named, |_| Ok(command)));
-        let this = self.clone();
+            .and_then(|named| {
+                self.begin(by, &order_id, named, |_| {
+                    Ok(Command::Cancel(cancel.clone()))
+                })
+            });
+        let (this, by) = (self.clone(), by.clone());
         let named = instrument.cloned();
         async move {
             let mut begun = begun?;
@@ -198,21 +209,18 @@ impl Trading {
                         }
                         Ok(answer) => return Err(unfitting(&answer)),
                         Err(CallError::Refused(Refusal::OrderNotOpen)) => {
-                            this.closed(&order_id, Some(&on)).await?
+                            this.closed(&by, &order_id, Some(&on)).await?
                         }
                         Err(error) => return Err(Problem::of_call(error, on.instrument())),
                     },
-                    Begun::NotInMemory => this.closed(&order_id, None).await?,
+                    Begun::NotInMemory => this.closed(&by, &order_id, None).await?,
                 };
                 if let Some((instrument, order)) = closed {
                     return cancelled_before(&order.order, &instrument);
                 }
-                let command = Command::Cancel(Cancel {
-                    order_id: order_id.clone(),
-                    requester: Requester::Anyone,
-                });
+                let command = Command::Cancel(cancel.clone());
                 let named = this.named(named.as_ref())?;
-                begun = this.begin(&order_id, named, |_| Ok(command))?;
+                begun = this.begin(&by, &order_id, named, |_| Ok(command))?;
             }
             Err(restless(&order_id))
         }
@@ -224,6 +232,7 @@ impl Trading {
     /// When there is no such order, it is not open, or the change is refused.
     pub fn amend(
         &self,
+        by: &Trader,
         order_id: OrderId,
         instrument: Option<&Symbol>,
         text: &str,
@@ -232,15 +241,15 @@ impl Trading {
             .and_then(|()| read_amend_request(text))
             .and_then(|request| {
                 let named = self.named(instrument)?;
-                self.begin(&order_id, named, |instrument| {
+                self.begin(by, &order_id, named, |instrument| {
                     Ok(Command::Amend(Amend {
                         order_id: order_id.clone(),
-                        requester: Requester::Anyone,
+                        requester: by.requester(),
                         change: read_amend(&request, instrument)?,
                     }))
                 })
             });
-        let this = self.clone();
+        let (this, by) = (self.clone(), by.clone());
         async move {
             let closed = match begun? {
                 Begun::Sent(on, outcome) => match received(outcome).await {
@@ -249,11 +258,11 @@ impl Trading {
                     }
                     Ok(answer) => return Err(unfitting(&answer)),
                     Err(CallError::Refused(Refusal::OrderNotOpen)) => {
-                        this.closed(&order_id, Some(&on)).await?
+                        this.closed(&by, &order_id, Some(&on)).await?
                     }
                     Err(error) => return Err(Problem::of_call(error, on.instrument())),
                 },
-                Begun::NotInMemory => this.closed(&order_id, None).await?,
+                Begun::NotInMemory => this.closed(&by, &order_id, None).await?,
             };
             let Some((instrument, order)) = closed else {
                 return Err(restless(&order_id));
@@ -277,13 +286,14 @@ impl Trading {
 
     fn begin(
         &self,
+        by: &Trader,
         order_id: &OrderId,
         named: Option<Arc<InstrumentHandle>>,
         command: impl FnOnce(&Instrument) -> Result<Command, Problem>,
     ) -> Result<Begun, Problem> {
         let on = match named {
             Some(on) => Some(on),
-            None => self.locate(order_id)?,
+            None => self.locate(by, order_id)?,
         };
         let Some(on) = on else {
             return Ok(Begun::NotInMemory);

@@ -51,8 +51,7 @@ fn open_blocking(
     options: JournalOptions,
 ) -> Result<Opened, AppError> {
     let data_dir = DataDir::open(root)?;
-    let control = journal(data_dir.control(), CONTROL_LOG)?;
-    let mut control = ControlLog::open(control, SystemClock.now())?;
+    let mut control = control_log(&data_dir)?;
     let instruments = list(&mut control, wanted, partitions, SystemClock.now())?;
     for (instrument, partition) in &instruments {
         if partition.get() >= partitions {
@@ -82,6 +81,11 @@ fn open_blocking(
         journals,
         checkpoints,
     })
+}
+
+pub(super) fn control_log(data_dir: &DataDir) -> Result<ControlLog, AppError> {
+    let control = journal(data_dir.control(), CONTROL_LOG)?;
+    Ok(ControlLog::open(control, SystemClock.now())?)
 }
 
 /// Lists what the settings name. A new instrument goes to the partitions in turn.

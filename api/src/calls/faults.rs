@@ -5,6 +5,7 @@ use poem_openapi::{ApiResponse, OpenApi};
 use shardbook_engine::fault::Fault;
 use shardbook_engine::id::{OrderId, Symbol};
 
+use crate::access::Admin;
 use crate::calls::Tag;
 use crate::documented::Failure;
 use crate::payload::{JsonRequest, JsonResponse};
@@ -52,6 +53,7 @@ impl Faults {
     )]
     async fn panic(
         &self,
+        _by: Admin,
         body: JsonRequest<FaultRequest<'static>>,
     ) -> Result<Injected, Failure<FaultFailures>> {
         let (symbol, fault) = body.text().and_then(read_fault)?;

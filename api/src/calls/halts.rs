@@ -6,6 +6,7 @@ use poem_openapi::{ApiResponse, OpenApi};
 use shardbook_engine::command::Command;
 use shardbook_engine::id::Symbol;
 
+use crate::access::Admin;
 use crate::calls::Tag;
 use crate::calls::market_data::view;
 use crate::documented::Failure;
@@ -63,6 +64,7 @@ impl Halts {
     )]
     async fn halt(
         &self,
+        _by: Admin,
         /// Its name.
         symbol: Path<SymbolText>,
     ) -> Result<Done, Failure<HaltFailures>> {
@@ -79,6 +81,7 @@ impl Halts {
     )]
     async fn resume(
         &self,
+        _by: Admin,
         /// Its name.
         symbol: Path<SymbolText>,
     ) -> Result<Done, Failure<HaltFailures>> {

@@ -11,6 +11,7 @@ use shardbook_engine::market_data::Reach;
 use shardbook_engine::order::Trade;
 use shardbook_engine::router::InstrumentHandle;
 
+use crate::access::Reader;
 use crate::calls::Tag;
 use crate::documented::Failure;
 use crate::parameter::Limit;
@@ -81,6 +82,7 @@ impl MarketDataCalls {
     #[oai(path = "/orderbook", method = "get", operation_id = "get_orderbook")]
     async fn order_book(
         &self,
+        _by: Reader,
         /// Whose book; the first configured instrument's if left out.
         instrument: Query<Option<SymbolText>>,
         /// How many prices a side.
@@ -98,6 +100,7 @@ impl MarketDataCalls {
     #[oai(path = "/trades", method = "get", operation_id = "get_trades")]
     async fn trades(
         &self,
+        _by: Reader,
         /// Whose trades; the first configured instrument's if left out.
         instrument: Query<Option<SymbolText>>,
         /// How many at most.
@@ -140,7 +143,7 @@ impl MarketDataCalls {
         method = "get",
         operation_id = "get_instruments"
     )]
-    async fn instruments(&self) -> Result<Instruments, Failure<NoFailures>> {
+    async fn instruments(&self, _by: Reader) -> Result<Instruments, Failure<NoFailures>> {
         let handles = self.trading.router().instruments();
         let views = handles.iter().map(|handle| view(handle));
         Ok(Instruments::All(JsonResponse(views.collect())))
@@ -154,6 +157,7 @@ impl MarketDataCalls {
     )]
     async fn instrument(
         &self,
+        _by: Reader,
         /// Its name.
         symbol: Path<SymbolText>,
     ) -> Result<OneInstrument, Failure<InstrumentFailures>> {

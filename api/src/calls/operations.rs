@@ -5,6 +5,7 @@ use std::sync::Arc;
 use poem_openapi::payload::PlainText;
 use poem_openapi::{ApiResponse, OpenApi};
 
+use crate::access::Reader;
 use crate::calls::Tag;
 use crate::documented::Failure;
 use crate::health::HealthSource;
@@ -63,7 +64,7 @@ impl Operations {
 
     /// Figures for Prometheus
     #[oai(path = "/metrics", method = "get", operation_id = "get_metrics")]
-    async fn metrics(&self) -> Result<MetricsText, Failure<MetricsFailures>> {
+    async fn metrics(&self, _by: Reader) -> Result<MetricsText, Failure<MetricsFailures>> {
         let text = self.metrics.text().map_err(|error| {
             tracing::error!(%error, "the metrics can't be written");
             Problem::new(Code::Internal, "the metrics can't be written")

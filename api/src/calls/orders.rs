@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use shardbook_engine::market_data::OrderFilter;
 use shardbook_engine::order::OrderStatus;
 
+use crate::access::Trader;
 use crate::calls::Tag;
 use crate::documented::Failure;
 use crate::metrics::Metrics;
@@ -143,13 +144,14 @@ impl Orders {
     )]
     async fn place(
         &self,
+        by: Trader,
         headers: &HeaderMap,
         body: OrderBody,
     ) -> Result<Placed, Failure<PlaceFailures>> {
         let read = Instant::now();
         let placed = async {
             let key = idempotency_key(headers)?;
-            self.trading.place(body.text()?, key.as_ref()).await
+            self.trading.place(&by, body.text()?, key.as_ref()).await
         };
         let Placement { order, first_time } =
             placed.await.map_err(|problem| self.refused(problem))?;
@@ -167,6 +169,7 @@ impl Orders {
     #[oai(path = "/orders/batch", method = "post", operation_id = "place_orders")]
     async fn place_batch(
         &self,
+        by: Trader,
         headers: &HeaderMap,
         body: BatchBody,
     ) -> Result<Batch, Failure<BatchFailures>> {
@@ -176,7 +179,7 @@ impl Orders {
         // All are on their way before the first is waited for.
         let placing: Vec<_> = orders
             .into_iter()
-            .map(|order| self.trading.place(order.get(), None))
+            .map(|order| self.trading.place(&by, order.get(), None))
             .collect();
         let mut results = Vec::with_capacity(placing.len());
         for placed in placing {
@@ -198,7 +201,8 @@ impl Orders {
     #[oai(path = "/orders", method = "get", operation_id = "get_orders")]
     async fn list(
         &self,
-        /// Whose; everyone's if left out.
+        by: Trader,
+        /// Whose; everyone's if left out, and with a trader's key its own client's.
         client_id: Query<Option<ClientIdText>>,
         /// On which instrument; on all if left out.
         instrument: Query<Option<SymbolText>>,
@@ -218,7 +222,7 @@ impl Orders {
             before: before.0.map(|id| id.0),
             limit: Limit::get(limit.0),
         };
-        let orders = self.trading.orders(&list).await?;
+        let orders = self.trading.orders(&by, list).await?;
         Ok(Listed::Orders(JsonResponse(List(orders))))
     }
 
@@ -226,6 +230,7 @@ impl Orders {
     #[oai(path = "/orders/:order_id", method = "get", operation_id = "get_order")]
     async fn get(
         &self,
+        by: Trader,
         /// What its client calls it.
         order_id: Path<OrderIdText>,
         /// Its instrument; needed only where the id stands on several.
@@ -234,7 +239,7 @@ impl Orders {
         let instrument = instrument.0.map(|symbol| symbol.0);
         let order = self
             .trading
-            .order(&order_id.0.0, instrument.as_ref())
+            .order(&by, &order_id.0.0, instrument.as_ref())
             .await?;
         Ok(Found::Order(JsonResponse(order)))
     }
@@ -249,13 +254,17 @@ impl Orders {
     )]
     async fn cancel(
         &self,
+        by: Trader,
         /// What its client calls it.
         order_id: Path<OrderIdText>,
         /// Its instrument; needed only where the id stands on several.
         instrument: Query<Option<SymbolText>>,
     ) -> Result<Found, Failure<CancelFailures>> {
         let instrument = instrument.0.map(|symbol| symbol.0);
-        let cancelled = self.trading.cancel(order_id.0.0, instrument.as_ref()).await;
+        let cancelled = self
+            .trading
+            .cancel(&by, order_id.0.0, instrument.as_ref())
+            .await;
         let order = cancelled.map_err(|problem| self.refused(problem))?;
         Ok(Found::Order(JsonResponse(order)))
     }
@@ -271,6 +280,7 @@ impl Orders {
     )]
     async fn amend(
         &self,
+        by: Trader,
         /// What its client calls it.
         order_id: Path<OrderIdText>,
         /// Its instrument; needed only where the id stands on several.
@@ -281,7 +291,7 @@ impl Orders {
         let amended = async {
             let text = body.text()?;
             self.trading
-                .amend(order_id.0.0, instrument.as_ref(), text)
+                .amend(&by, order_id.0.0, instrument.as_ref(), text)
                 .await
         };
         let order = amended.await.map_err(|problem| self.refused(problem))?;
@@ -298,15 +308,16 @@ impl Orders {
     )]
     async fn cancel_all(
         &self,
+        by: Trader,
         body: CancelAllBody,
     ) -> Result<Cancelled, Failure<CancelAllFailures>> {
         let request = body.text().and_then(|text| {
-            read_cancel_all(text, |symbol| {
+            read_cancel_all(text, by.acts_for(), |symbol| {
                 self.trading.router().instrument(symbol.as_str())
             })
         });
-        let request = request.map_err(|problem| self.refused(problem))?;
-        let cancelled = self.trading.cancel_all(request).await;
+        let cancelled = async { self.trading.cancel_all(&by, request?).await };
+        let cancelled = cancelled.await.map_err(|problem| self.refused(problem))?;
         Ok(Cancelled::All(JsonResponse(cancelled)))
     }
 }

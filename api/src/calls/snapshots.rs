@@ -9,6 +9,7 @@ use shardbook_engine::id::Symbol;
 use shardbook_engine::router::InstrumentHandle;
 use shardbook_storage::snapshot::Snapshots;
 
+use crate::access::Admin;
 use crate::calls::Tag;
 use crate::documented::Failure;
 use crate::parameter::Limit;
@@ -92,6 +93,7 @@ impl SnapshotCalls {
     )]
     async fn take(
         &self,
+        _by: Admin,
         body: JsonRequest<SnapshotRequest<'static>>,
     ) -> Result<Taken, Failure<TakeFailures>> {
         let symbol = body.text().and_then(read_symbol)?;
@@ -116,6 +118,7 @@ impl SnapshotCalls {
     )]
     async fn list(
         &self,
+        _by: Admin,
         /// Whose; every instrument's if left out.
         instrument: Query<Option<SymbolText>>,
         /// How many at most.
@@ -140,6 +143,7 @@ impl SnapshotCalls {
     )]
     async fn read(
         &self,
+        _by: Admin,
         /// Its `snapshot_id`.
         id: Path<String>,
     ) -> Result<Read, Failure<ReadFailures>> {

@@ -1,6 +1,10 @@
-//! Which methods each path has, for `Allow`.
+//! Which methods each path has, for `Allow`, and what each asks of who comes.
 
+use poem::http::Method;
 use poem_openapi::OpenApi;
+use poem_openapi::registry::MetaOperation;
+
+use crate::access::{Needs, OPEN_PATHS};
 
 /// The paths there are and their methods.
 #[derive(Clone, Debug, Default)]
@@ -15,25 +19,33 @@ struct Path {
     template: String,
     /// As `GET, HEAD, POST`.
     allow: String,
+    needs: Vec<(Method, Needs)>,
 }
 
 impl Methods {
     /// The paths of an API, and others that have GET alone.
     #[must_use]
-    pub fn new<Api: OpenApi>(read_only: &[&str]) -> Self {
+    pub fn new<Api: OpenApi>(read_only: &[(&str, Needs)]) -> Self {
         let documented = Api::meta().into_iter().flat_map(|api| api.paths);
         let mut paths: Vec<_> = documented
             .map(|path| {
                 let methods = path.operations.iter().map(|operation| &operation.method);
+                let allow = allow(methods.map(|method| method.as_str()));
+                let needs = path.operations.iter().map(|operation| {
+                    let needs = needs(&path.path, operation);
+                    (operation.method.clone(), needs)
+                });
                 Path {
+                    needs: needs.collect(),
+                    allow,
                     template: path.path,
-                    allow: allow(methods.map(|method| method.as_str())),
                 }
             })
             .collect();
-        paths.extend(read_only.iter().map(|path| Path {
+        paths.extend(read_only.iter().map(|(path, needs)| Path {
             template: (*path).to_owned(),
             allow: allow(std::iter::once("GET")),
+            needs: vec![(Method::GET, *needs)],
         }));
         paths.sort_by_key(|path| path.template.contains('{'));
         Self { paths }
@@ -42,8 +54,37 @@ impl Methods {
     /// The methods of a path, if there is such a path.
     #[must_use]
     pub fn of(&self, path: &str) -> Option<&str> {
-        let found = self.paths.iter().find(|known| fits(&known.template, path));
-        found.map(|known| known.allow.as_str())
+        self.find(path).map(|known| known.allow.as_str())
+    }
+
+    /// What a path and a method ask of who comes: nothing where there is nothing.
+    #[must_use]
+    pub fn needs(&self, path: &str, method: &Method) -> Needs {
+        let method = if *method == Method::HEAD {
+            &Method::GET
+        } else {
+            method
+        };
+        let needs = self.find(path).and_then(|known| {
+            let mut needs = known.needs.iter();
+            needs.find_map(|(of, needs)| (of == method).then_some(*needs))
+        });
+        needs.unwrap_or(Needs::Nothing)
+    }
+
+    fn find(&self, path: &str) -> Option<&Path> {
+        self.paths.iter().find(|known| fits(&known.template, path))
+    }
+}
+
+/// What a call's document declares.
+fn needs(path: &str, operation: &MetaOperation) -> Needs {
+    if OPEN_PATHS.contains(&path) {
+        Needs::Nothing
+    } else if operation.security.is_empty() {
+        Needs::Admin
+    } else {
+        Needs::Key
     }
 }
 

@@ -43,6 +43,8 @@ codes! {
     IdempotencyKeyConflict = "idempotency_key_conflict", BAD_REQUEST, "Two different idempotency keys";
     /// A query parameter or header is not what it should be.
     InvalidParameter = "invalid_parameter", BAD_REQUEST, "A parameter is not valid";
+    /// Nobody knows who asks, and it matters.
+    Unauthenticated = "unauthenticated", UNAUTHORIZED, "A key is needed";
     /// The caller may not do this.
     Forbidden = "forbidden", FORBIDDEN, "Not allowed";
     /// There is no such path, or nothing there.
@@ -77,6 +79,8 @@ codes! {
     UnknownInstrument = "unknown_instrument", UNPROCESSABLE_ENTITY, "There is no such instrument";
     /// The key was used before with another request.
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The idempotency key was used before with another request";
+    /// The caller does more than its share.
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests";
     /// A queue is full.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too much at once";
     /// The instrument's shard is being rebuilt.

@@ -14,6 +14,7 @@ use shardbook_engine::price::{Price, TICKS_MAX};
 use shardbook_engine::quantity::{LOTS_MAX, Quantity};
 use shardbook_engine::side::Side;
 
+use crate::access::ActsFor;
 use crate::decimal::{Measure, whole_units};
 use crate::problem::{Code, Problem, invalid_field};
 use crate::request::fields::{Fields, read_object};
@@ -64,13 +65,15 @@ enum Named<H> {
 
 /// Reads an order.
 ///
-/// `header_key` is the idempotency key of the request's header, if it had one; `find` looks an
-/// instrument up by its name.
+/// `acts_for` says for whom it may be, and for whom it is where it names no client; `header_key` is
+/// the idempotency key of the request's header, if it had one; `find` looks an instrument up by its
+/// name.
 ///
 /// # Errors
 /// The problem that says what is wrong with the order, all of it that can be told.
 pub fn read_order<H: Listed>(
     text: &str,
+    acts_for: &ActsFor,
     header_key: Option<&IdempotencyKey>,
     find: impl FnOnce(&Symbol) -> Option<H>,
 ) -> Result<PlaceRequest<H>, Problem> {
@@ -83,9 +86,7 @@ pub fn read_order<H: Listed>(
     );
     let key = one_key(body_key, header_key)?;
     let order_id = fields.text("order_id", request.order_id, OrderId::new);
-    fields.required("client_id", request.client_id);
-    let client = fields.text("client_id", request.client_id, ClientId::new);
-    not_the_feeds_client(client.as_ref())?;
+    let client = read_client(&mut fields, request.client_id, acts_for)?;
     not_the_feeds_order(order_id.as_ref())?;
 
     fields.required("instrument", request.instrument);
@@ -167,13 +168,12 @@ pub fn read_amend(
 /// The problem that says what is wrong with it.
 pub fn read_cancel_all<H: Listed>(
     text: &str,
+    acts_for: &ActsFor,
     find: impl FnOnce(&Symbol) -> Option<H>,
 ) -> Result<CancelAll<H>, Problem> {
     let request: CancelAllRequest<'_> = read_object(text)?;
     let mut fields = Fields::default();
-    fields.required("client_id", request.client_id);
-    let client = fields.text("client_id", request.client_id, ClientId::new);
-    not_the_feeds_client(client.as_ref())?;
+    let client = read_client(&mut fields, request.client_id, acts_for)?;
     let side = fields.word("side", request.side);
     let named = read_instrument(&mut fields, request.instrument, find);
     let on = known(named, &mut fields)?;
@@ -205,6 +205,29 @@ pub fn not_the_feeds_client(client: Option<&ClientId>) -> Result<(), Problem> {
         return Err(Problem::new(Code::Forbidden, detail));
     }
     Ok(())
+}
+
+/// The client that a request is made for: the one it names, or who asks where it names none.
+///
+/// # Errors
+/// [`Code::Forbidden`] for a client of the feed's, or another than who asks may act for.
+pub fn read_client(
+    fields: &mut Fields,
+    value: Option<&RawValue>,
+    acts_for: &ActsFor,
+) -> Result<Option<ClientId>, Problem> {
+    if value.is_none()
+        && let Some(own) = acts_for.unnamed()
+    {
+        return Ok(Some(own.clone()));
+    }
+    fields.required("client_id", value);
+    let client = fields.text("client_id", value, ClientId::new);
+    not_the_feeds_client(client.as_ref())?;
+    if let Some(client) = &client {
+        acts_for.check(client)?;
+    }
+    Ok(client)
 }
 
 fn one_key(

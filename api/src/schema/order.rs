@@ -37,7 +37,7 @@ request! {
         /// `binance-` are the feed's.
         optional order_id: OrderIdText,
         /// Who places the order.
-        required client_id: ClientIdText,
+        optional client_id: ClientIdText,
         /// What is traded.
         required instrument: SymbolText,
         /// Which way.
@@ -93,7 +93,7 @@ request! {
     /// Whose orders a mass cancel takes away.
     pub struct CancelAllRequest {
         /// Whose.
-        required client_id: ClientIdText,
+        optional client_id: ClientIdText,
         /// On this instrument alone; on all of them if left out.
         optional instrument: SymbolText,
         /// On this side alone; on both if left out.

@@ -33,6 +33,12 @@ pub enum Subcommand {
         #[command(subcommand)]
         command: JournalCommand,
     },
+    /// Make keys of an exchange that is not being served
+    Keys {
+        /// What to do.
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
     /// Print the OpenAPI document as YAML
     Openapi,
 }
@@ -44,6 +50,32 @@ pub enum JournalCommand {
     Verify(JournalArguments),
     /// Print every record as a line of JSON
     Dump(JournalArguments),
+}
+
+/// What can be done with keys; once the exchange is served, `/admin/keys` does the rest.
+#[derive(Debug, clap::Subcommand)]
+pub enum KeysCommand {
+    /// Make a key and print it, this once
+    Create(KeyArguments),
+}
+
+/// Which key.
+#[derive(Debug, Args)]
+pub struct KeyArguments {
+    /// How much it may do: reader, trader or admin
+    #[arg(long, value_name = "ROLE")]
+    pub role: String,
+    /// Whom it acts for; a reader's and a trader's key must have a client
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+    /// Where everything durable stands
+    #[arg(
+        long,
+        value_name = "DIRECTORY",
+        env = "SHARDBOOK_DATA_DIR",
+        default_value = "./data"
+    )]
+    pub data_dir: PathBuf,
 }
 
 /// Which journal.
@@ -128,7 +160,11 @@ serve_arguments! {
     binance_ws_url: "URL", "SHARDBOOK_BINANCE_WS_URL";
     /// Where Binance's snapshots are [default: https://data-api.binance.vision]
     binance_rest_url: "URL", "SHARDBOOK_BINANCE_REST_URL";
-    /// Serve on an address that is not loopback: everyone who reaches it may trade
+    /// Whether requests need a key: on or off [default: off]
+    auth: "ON_OR_OFF", "SHARDBOOK_AUTH";
+    /// Requests and orders a second that each client (its key, where there are keys) may send, in bursts of twice that; 0 is any number [default: 5000]
+    requests_per_second: "NUMBER", "SHARDBOOK_REQUESTS_PER_SECOND";
+    /// Serve without keys on an address that is not loopback: everyone who reaches it may trade
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     open_to_everyone: "BOOLEAN", "SHARDBOOK_OPEN_TO_EVERYONE";
     /// Host names that are the server's own, beside localhost and addresses

@@ -37,7 +37,7 @@ pub enum SettingsError {
 }
 
 impl SettingsError {
-    pub(super) fn wrong(setting: &str, value: impl Display, allowed: &str) -> Self {
+    pub(crate) fn wrong(setting: &str, value: impl Display, allowed: &str) -> Self {
         Self::Wrong {
             setting: setting.to_owned(),
             value: value.to_string(),

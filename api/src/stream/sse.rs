@@ -19,6 +19,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use shardbook_engine::market_data::ChangeId;
 
+use crate::access::{self, Caller};
 use crate::calls::Tag;
 use crate::documented::Failure;
 use crate::problem::Problem;
@@ -28,7 +29,7 @@ use crate::schema::word::Worded;
 use crate::stream::channel::{Channel, ChannelSet, SharedChannels};
 use crate::stream::hub::StreamHub;
 use crate::stream::message::parse_event_id;
-use crate::stream::subscription::{Frame, Pace, Subscription, Wanted};
+use crate::stream::subscription::{Frame, OrdersOf, Pace, Subscription, Wanted};
 use crate::trading::Trading;
 
 /// How often a comment keeps the connection from looking dead: well below the minute after which
@@ -75,10 +76,12 @@ impl EventCalls {
     #[oai(path = "/events", method = "get", operation_id = "get_events")]
     async fn events(
         &self,
+        by: access::Reader,
         /// Which; the first configured instrument if left out.
         instrument: Query<Option<SymbolText>>,
         /// Some of `trades`, `orderbook_deltas` and `orders`, with commas between; all of them if
-        /// left out.
+        /// left out. With keys on, `orders` carries those of the key's own client, and a reader's
+        /// key has none.
         channels: Query<Option<String>>,
         /// The id of the last event received: goes on behind it without loss or repetition where
         /// it is among the newest 10,000, or else sends a `gap` and begins anew.
@@ -88,25 +91,41 @@ impl EventCalls {
         let source = self
             .trading
             .instrument(instrument.0.map(|it| it.0).as_ref())?;
-        let channels = match channels.0 {
-            Some(names) => parse_channels(&names)?,
-            None => Channel::ALL.into_iter().collect(),
-        };
+        let (channels, orders_of) = watched(&by, channels.0.as_deref())?;
         let resume_behind = last_event_id.0.as_deref().map(parse_last_event_id);
         let wanted = Wanted {
             channels: Arc::new(SharedChannels::new(channels)),
             pace: Pace::EachDelta,
+            orders_of,
         };
         let subscription = match resume_behind.transpose()? {
             Some(id) => Subscription::resume(&self.hub, source, wanted, id),
             None => Subscription::begin(&self.hub, source, wanted),
         };
-        let reader = Reader::new(subscription, self.stop.clone());
+        let reader = Reader::new(subscription, by.caller().clone(), self.stop.clone());
         Ok(Events(Body::from_bytes_stream(unfold(
             reader,
             Reader::next,
         ))))
     }
+}
+
+/// The channels that a caller asks for, or all that it may watch; and whose orders it is sent.
+fn watched(by: &access::Reader, names: Option<&str>) -> Result<(ChannelSet, OrdersOf), Problem> {
+    let trader = by.caller().clone().trader();
+    let channels = match names {
+        Some(names) => parse_channels(names)?,
+        None => Channel::ALL
+            .into_iter()
+            .filter(|channel| trader.is_ok() || *channel != Channel::Orders)
+            .collect(),
+    };
+    let orders_of = if channels.contains(Channel::Orders) {
+        OrdersOf::visible_to(&trader?)
+    } else {
+        OrdersOf::Everyone
+    };
+    Ok((channels, orders_of))
 }
 
 fn parse_channels(names: &str) -> Result<ChannelSet, Problem> {
@@ -127,19 +146,22 @@ fn parse_last_event_id(text: &str) -> Result<ChangeId, Problem> {
 /// Turns a subscription into the bytes of a response.
 struct Reader {
     subscription: Subscription,
+    /// Once its key is revoked, the stream ends.
+    caller: Caller,
     comments: Interval,
     stop: watch::Receiver<bool>,
     frames: Vec<Frame>,
 }
 
 impl Reader {
-    fn new(subscription: Subscription, stop: watch::Receiver<bool>) -> Self {
+    fn new(subscription: Subscription, caller: Caller, stop: watch::Receiver<bool>) -> Self {
         let first_comment = Instant::now() + COMMENT_INTERVAL;
         let mut comments = interval_at(first_comment, COMMENT_INTERVAL);
         // A reader that was away needs one comment, not all that it missed.
         comments.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             subscription,
+            caller,
             comments,
             stop,
             frames: Vec::new(),
@@ -150,6 +172,7 @@ impl Reader {
         let bytes = tokio::select! {
             biased;
             _ = self.stop.wait_for(|stop| *stop) => return None,
+            () = self.caller.revoked() => return None,
             _ = self.comments.tick() => COMMENT,
             () = self.subscription.next(&mut self.frames) => {
                 let instrument = self.subscription.instrument();
@@ -219,11 +242,12 @@ mod tests {
         let wanted = Wanted {
             channels: Arc::new(SharedChannels::new([Channel::Trades].into_iter().collect())),
             pace: Pace::EachDelta,
+            orders_of: OrdersOf::Everyone,
         };
         let subscription = Subscription::begin(&hub, Fake::new(), wanted);
         let (stop, stopped) = watch::channel(false);
         let start = Instant::now();
-        let mut reader = Reader::new(subscription, stopped);
+        let mut reader = Reader::new(subscription, Caller::for_tests(), stopped);
         for comment in 1..=3 {
             let (bytes, next) = reader.next().await.unwrap();
             assert_eq!(bytes.unwrap(), ":\n\n");

@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use shardbook_engine::id::Sequence;
+use shardbook_engine::id::{ClientId, Sequence};
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::market_data::{BookDelta, BookImage, ChangeId, ChangeKind};
 use shardbook_engine::price::Price;
@@ -32,6 +32,7 @@ use shardbook_engine::quantity::Volume;
 use shardbook_engine::router::InstrumentHandle;
 use shardbook_engine::time::Timestamp;
 
+use crate::access::{ActsFor, Trader};
 use crate::schema::stream::{DeltaMessage, GapMessage, MessageType, SnapshotMessage};
 use crate::stream::channel::{Channel, ChannelSet, Counts, SharedChannels};
 use crate::stream::hub::{StreamHub, Subscriber};
@@ -158,6 +159,35 @@ pub struct Wanted {
     pub channels: Arc<SharedChannels>,
     /// How often deltas are sent at most.
     pub pace: Pace,
+    /// Of the orders, whose.
+    pub orders_of: OrdersOf,
+}
+
+/// Whose orders a consumer is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrdersOf {
+    /// All of them.
+    Everyone,
+    /// Those of this client.
+    Client(ClientId),
+}
+
+impl OrdersOf {
+    /// Those that this caller may see.
+    #[must_use]
+    pub fn visible_to(trader: &Trader) -> Self {
+        match trader.acts_for() {
+            ActsFor::Any(_) => Self::Everyone,
+            ActsFor::Only(client) => Self::Client(client.clone()),
+        }
+    }
+
+    fn includes(&self, client: &ClientId) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::Client(own) => own == client,
+        }
+    }
 }
 
 /// How often deltas are sent.
@@ -374,6 +404,11 @@ impl Subscription {
             return;
         }
         let in_step = matches!(self.book, Book::InStep);
+        if let ChangeKind::Order(order) = event.kind()
+            && !self.wanted.orders_of.includes(&order.client)
+        {
+            return;
+        }
         match (event.kind(), self.wanted.pace) {
             (ChangeKind::Delta(_), _) if !in_step => {}
             (ChangeKind::Delta(delta), Pace::Every(_)) => {
@@ -421,7 +456,10 @@ impl Subscription {
                 continue;
             }
             if channel != Channel::OrderbookDeltas {
-                self.tell_gap(channel, Some(missed));
+                // How many of them were this client's is known to nobody any more.
+                let is_counted =
+                    channel != Channel::Orders || self.wanted.orders_of == OrdersOf::Everyone;
+                self.tell_gap(channel, is_counted.then_some(missed));
                 continue;
             }
             match self.book {

@@ -19,6 +19,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
+use crate::access::{Access, Caller};
 use crate::metrics::Metrics;
 use crate::payload::BODY_BYTES_MAX;
 use crate::problem::{Code, Problem};
@@ -38,6 +39,7 @@ const WRITE_BUFFER_BYTES: usize = 64 * 1024;
 /// What all connections share.
 #[derive(Clone)]
 struct Shared {
+    access: Arc<Access>,
     trading: Trading,
     hub: Arc<StreamHub>,
     metrics: Metrics,
@@ -48,15 +50,18 @@ struct Shared {
 pub struct WebSocketCalls(Shared);
 
 impl WebSocketCalls {
-    /// Streams what `hub` carries and trades through `trading`, until `stop` turns true.
+    /// Streams what `hub` carries and trades through `trading` for those whom `access` knows, until
+    /// `stop` turns true.
     #[must_use]
     pub const fn new(
+        access: Arc<Access>,
         trading: Trading,
         hub: Arc<StreamHub>,
         metrics: Metrics,
         stop: watch::Receiver<bool>,
     ) -> Self {
         Self(Shared {
+            access,
             trading,
             hub,
             metrics,
@@ -70,12 +75,14 @@ impl WebSocketCalls {
             .take_upgrade()
             .map_err(|_| not_a_handshake("the connection can't be taken over"))?;
         let shared = self.0.clone();
+        // Who shows no key now shows it over the connection.
+        let caller = request.extensions().get::<Caller>().cloned();
         tokio::spawn(async move {
             // Who goes away during the handshake has nothing to be told.
             let Ok(upgraded) = upgrade.await else { return };
             let config = Some(config());
             let socket = WebSocketStream::from_raw_socket(upgraded, Role::Server, config).await;
-            Connection::new(socket, shared).run().await;
+            Connection::new(socket, shared, caller).run().await;
         });
         Ok(Response::builder()
             .status(StatusCode::SWITCHING_PROTOCOLS)

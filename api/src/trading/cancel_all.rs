@@ -12,6 +12,8 @@ use shardbook_engine::order::CancelReason;
 use shardbook_engine::responder::CallError;
 use shardbook_engine::router::InstrumentHandle;
 
+use crate::access::Trader;
+use crate::problem::Problem;
 use crate::request::CancelAll;
 use crate::schema::List;
 use crate::schema::order::{CANCELLED_IDS_SHOWN_MAX, CancelAllView};
@@ -23,8 +25,16 @@ const MASS_CANCELS_AT_ONCE: usize = 64;
 
 impl Trading {
     /// Takes all of a client's orders off the books, in commands of a bounded size.
-    pub async fn cancel_all(&self, request: CancelAll<Arc<InstrumentHandle>>) -> CancelAllView {
+    ///
+    /// # Errors
+    /// [`RateLimited`](crate::problem::Code::RateLimited).
+    pub async fn cancel_all(
+        &self,
+        by: &Trader,
+        request: CancelAll<Arc<InstrumentHandle>>,
+    ) -> Result<CancelAllView, Problem> {
         let CancelAll { client, on, side } = request;
+        by.meter().charge_client(&client)?;
         let instruments = on.map_or_else(|| self.router.instruments(), |on| vec![on]);
         let mut waiting = instruments.into_iter();
         let mut running = FuturesUnordered::new();
@@ -49,11 +59,11 @@ impl Trading {
             }
             running.extend(waiting.next().map(start));
         }
-        CancelAllView {
+        Ok(CancelAllView {
             cancelled: Count::from(cancelled),
             order_ids: List(order_ids),
             failed,
-        }
+        })
     }
 
     async fn cancel_all_on(

@@ -7,7 +7,8 @@ use shardbook_engine::instrument::Instrument;
 use shardbook_engine::order::OrderWithTrades;
 use shardbook_engine::router::{InstrumentHandle, Location};
 
-use crate::archive::{Mark, ambiguous};
+use crate::access::Trader;
+use crate::archive::{Mark, ambiguous, not_found};
 use crate::problem::Problem;
 use crate::schema::order::OrderView;
 use crate::trading::Trading;
@@ -19,21 +20,27 @@ impl Trading {
     /// When there is none, several, or the database is needed and does not answer.
     pub async fn order(
         &self,
+        by: &Trader,
         order_id: &OrderId,
         instrument: Option<&Symbol>,
     ) -> Result<OrderView, Problem> {
         let on = match self.named(instrument)? {
             Some(on) => Some(on),
-            None => self.locate(order_id)?,
+            None => self.locate(by, order_id)?,
         };
         if let Some(on) = &on {
             let in_memory = on.market_data().read().order(order_id);
-            if let Some(order) = in_memory {
-                return Ok(OrderView::with_trades(&order, on.instrument()));
+            match in_memory {
+                Some(order) if by.sees(&order.order.client) => {
+                    return Ok(OrderView::with_trades(&order, on.instrument()));
+                }
+                // Its own may stand elsewhere, in the database.
+                Some(_) if instrument.is_some() => return Err(not_found(order_id)),
+                Some(_) | None => {}
             }
         }
         let named = on.filter(|_| instrument.is_some());
-        let (instrument, order) = self.archived(order_id, named.as_ref()).await?;
+        let (instrument, order) = self.archived(by, order_id, named.as_ref()).await?;
         Ok(OrderView::with_trades(&order, &instrument))
     }
 
@@ -48,13 +55,29 @@ impl Trading {
 
     pub(super) fn locate(
         &self,
+        by: &Trader,
         order_id: &OrderId,
     ) -> Result<Option<Arc<InstrumentHandle>>, Problem> {
         match self.router.locate(order_id) {
             Location::Nowhere => Ok(None),
             Location::On(handle) => Ok(Some(handle)),
             Location::Ambiguous(symbols) => {
-                Err(ambiguous(order_id, symbols.iter().map(Symbol::as_str)))
+                // Others' orders of the same id are nothing to choose between.
+                let own = symbols.iter().filter_map(|symbol| {
+                    let handle = self.router.instrument(symbol.as_str())?;
+                    let order = handle.market_data().read().order(order_id);
+                    // One on its way has no row yet, and may be anyone's.
+                    let is_own = order.is_none_or(|order| by.sees(&order.order.client));
+                    is_own.then_some(handle)
+                });
+                let mut own: Vec<_> = own.collect();
+                match (own.pop(), own.is_empty()) {
+                    (None, _) => Err(not_found(order_id)),
+                    (Some(handle), true) => Ok(Some(handle)),
+                    (Some(_), false) => {
+                        Err(ambiguous(order_id, symbols.iter().map(Symbol::as_str)))
+                    }
+                }
             }
         }
     }
@@ -62,26 +85,29 @@ impl Trading {
     /// The order that a shard says is not open, or `None` if one is by now.
     pub(super) async fn closed(
         &self,
+        by: &Trader,
         order_id: &OrderId,
         on: Option<&Arc<InstrumentHandle>>,
     ) -> Result<Option<(Arc<Instrument>, OrderWithTrades)>, Problem> {
         if let Some(on) = on {
             let in_memory = on.market_data().read().order(order_id);
             if let Some(order) = in_memory {
+                visible(by, &order)?;
                 let instrument = Arc::clone(on.instrument());
                 return Ok((!order.order.is_open()).then_some((instrument, order)));
             }
         }
-        self.archived(order_id, on).await.map(Some)
+        self.archived(by, order_id, on).await.map(Some)
     }
 
     async fn archived(
         &self,
+        by: &Trader,
         order_id: &OrderId,
         on: Option<&Arc<InstrumentHandle>>,
     ) -> Result<(Arc<Instrument>, OrderWithTrades), Problem> {
         let marks = self.marks(order_id, on);
-        self.archive.order(order_id, &marks).await
+        self.archive.order(by, order_id, &marks).await
     }
 
     /// How far the database must have come on each instrument to know an order of this id.
@@ -96,5 +122,14 @@ impl Trading {
             (Arc::clone(handle.instrument()), mark)
         });
         marks.collect()
+    }
+}
+
+/// Another's order does not exist for who asks.
+fn visible(by: &Trader, order: &OrderWithTrades) -> Result<(), Problem> {
+    if by.sees(&order.order.client) {
+        Ok(())
+    } else {
+        Err(not_found(&order.order.id))
     }
 }

@@ -15,6 +15,7 @@ use shardbook_engine::order::Order;
 use shardbook_engine::router::{InstrumentHandle, Location};
 use shardbook_storage::query::{ClosedOrders, Place};
 
+use crate::access::Trader;
 use crate::archive::{Mark, ambiguous};
 use crate::problem::Problem;
 use crate::schema::order::OrderView;
@@ -75,9 +76,11 @@ impl Trading {
     /// The orders that a list shows.
     ///
     /// # Errors
-    /// When the instrument or the order to begin before is unknown, or the database is needed
-    /// and does not answer.
-    pub async fn orders(&self, list: &OrderList) -> Result<Vec<OrderView>, Problem> {
+    /// When it is another client's than who asks may see, the instrument or the order to begin
+    /// before is unknown, or the database is needed and does not answer.
+    pub async fn orders(&self, by: &Trader, list: OrderList) -> Result<Vec<OrderView>, Problem> {
+        let mut list = list;
+        list.filter.client = by.client_or_own(list.filter.client)?;
         let on = self.named(list.instrument.as_ref())?;
         let before = match &list.before {
             Some(id) => Some(
@@ -105,7 +108,8 @@ impl Trading {
             })
             .collect();
         if !missing.is_empty() {
-            self.read_archive(list, before, &missing, &mut page).await?;
+            self.read_archive(&list, before, &missing, &mut page)
+                .await?;
         }
         Ok(page.views())
     }

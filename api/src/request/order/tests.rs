@@ -20,7 +20,7 @@ fn bitcoin() -> Arc<Instrument> {
 }
 
 fn read(text: &str) -> Result<PlaceRequest<Arc<Instrument>>, Problem> {
-    read_order(text, None, |symbol| {
+    read_order(text, &ActsFor::Any(None), None, |symbol| {
         (symbol.as_str() == "BTC-USD").then(bitcoin)
     })
 }

@@ -203,6 +203,7 @@ fn wanted(channels: &[Channel], pace: Pace) -> Wanted {
     Wanted {
         channels: Arc::new(SharedChannels::new(channels)),
         pace,
+        orders_of: OrdersOf::Everyone,
     }
 }
 

@@ -13,16 +13,17 @@ use futures::{FutureExt, SinkExt, StreamExt};
 use poem::Upgraded;
 use tokio::io::AsyncReadExt;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
+use crate::access::Caller;
 use crate::problem::{Code, Problem};
 use crate::stream::websocket::Shared;
 use crate::stream::websocket::disconnect::CancelOnDisconnect;
-use crate::stream::websocket::operation::{Begun, Operations};
+use crate::stream::websocket::operation::{Begun, Identity, Operations};
 use crate::stream::websocket::reply::{self, OperationId};
 use crate::stream::websocket::subscriptions::{Outgoing, Subscriptions};
 
@@ -32,6 +33,9 @@ const UNDER_WAY_MAX: usize = 4_096;
 
 /// Frames read, answered or carried before the next kind has its turn.
 const TURN_MAX: usize = 256;
+
+/// How long a client may take to show a key, where keys are asked for.
+const AUTH_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// How often a client is asked whether it is still there.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
@@ -69,12 +73,17 @@ enum End {
 }
 
 impl Connection {
-    pub(super) fn new(socket: WebSocketStream<Upgraded>, shared: Shared) -> Self {
+    pub(super) fn new(
+        socket: WebSocketStream<Upgraded>,
+        shared: Shared,
+        caller: Option<Caller>,
+    ) -> Self {
         let (subscriptions, events) = Subscriptions::new(shared.hub.clone());
         Self {
             socket,
             operations: Operations {
                 shared,
+                identity: caller.map(Identity::new),
                 subscriptions,
                 on_disconnect: CancelOnDisconnect::default(),
             },
@@ -99,6 +108,7 @@ impl Connection {
             shared,
             subscriptions,
             on_disconnect,
+            ..
         } = self.operations;
         drop(subscriptions);
         let is_disconnect = !*shared.stop.borrow();
@@ -115,10 +125,14 @@ impl Connection {
         let mut stop = self.operations.shared.stop.clone();
         let mut pings = interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let auth_ends = Instant::now() + AUTH_TIME_MAX;
         loop {
             let has_room = self.under_way.len() < UNDER_WAY_MAX;
+            let identity = self.operations.identity.as_ref();
+            let caller = identity.map(|identity| identity.caller().clone());
             tokio::select! {
                 () = stopped(&mut stop) => return Err(End::Stopping),
+                end = refused(caller, auth_ends) => return Err(end),
                 frame = self.socket.next(), if has_room => self.read(frame).await?,
                 Some(answer) = self.under_way.next() => self.answer(answer).await?,
                 Some(event) = self.events.recv() => self.carry(event).await?,
@@ -223,6 +237,20 @@ impl Connection {
 
     async fn flush(&mut self) -> Result<(), End> {
         in_time(self.socket.flush()).await
+    }
+}
+
+/// Waits until the client may go on no longer: its key is revoked, or it shows none in time.
+async fn refused(caller: Option<Caller>, auth_ends: Instant) -> End {
+    match caller {
+        Some(caller) => {
+            caller.revoked().await;
+            End::Closed(CloseCode::Policy, "the key was revoked")
+        }
+        None => {
+            sleep_until(auth_ends).await;
+            End::Closed(CloseCode::Policy, "no key was shown in time")
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! so one connection's operations on one instrument are applied in the order sent, while all of
 //! them wait for their outcomes at once.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,14 +14,15 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use shardbook_engine::id::{ClientId, OrderId, Symbol};
+use shardbook_engine::id::{OrderId, Symbol};
 use shardbook_engine::router::InstrumentHandle;
 
+use crate::access::{Caller, Trader};
 use crate::problem::{Code, Problem};
-use crate::request::{Fields, not_the_feeds_client, read_object};
+use crate::request::{Fields, read_client, read_object};
 use crate::schema::word::Worded;
 use crate::stream::channel::{Channel, ChannelSet};
-use crate::stream::subscription::Pace;
+use crate::stream::subscription::{OrdersOf, Pace};
 use crate::stream::websocket::Shared;
 use crate::stream::websocket::disconnect::CancelOnDisconnect;
 use crate::stream::websocket::reply::{self, OperationId};
@@ -52,6 +54,30 @@ struct Frame<'a> {
     client_id: Option<&'a RawValue>,
     #[serde(borrow, default)]
     enabled: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    key: Option<&'a RawValue>,
+}
+
+/// Who is at the other end.
+pub(super) struct Identity {
+    caller: Caller,
+    /// As one who trades, or why it does not.
+    trader: Result<Trader, Problem>,
+}
+
+impl Identity {
+    pub(super) fn new(caller: Caller) -> Self {
+        let trader = caller.clone().trader();
+        Self { caller, trader }
+    }
+
+    pub(super) const fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    fn trader(&self) -> Result<&Trader, Problem> {
+        self.trader.as_ref().map_err(Problem::clone)
+    }
 }
 
 /// What became of reading an operation.
@@ -65,6 +91,8 @@ pub(super) enum Begun {
 /// One connection's way into the exchange.
 pub(super) struct Operations {
     pub(super) shared: Shared,
+    /// `None` until a key is shown, where keys are asked for.
+    pub(super) identity: Option<Identity>,
     pub(super) subscriptions: Subscriptions,
     pub(super) on_disconnect: CancelOnDisconnect,
 }
@@ -78,36 +106,84 @@ impl Operations {
             Err(problem) => return Begun::Done(reply::failed(&OperationId::UNKNOWN, &problem)),
         };
         let id = OperationId::new(fields.id);
-        let begun = match json_text(fields.op).as_deref() {
-            Some("place") => self.place(&id, &fields, read),
-            Some("cancel") => self.cancel(&id, &fields),
-            Some("amend") => self.amend(&id, &fields, frame),
-            Some("subscribe") => self.subscribe(&id, &fields).map(Begun::Done),
-            Some("unsubscribe") => self.unsubscribe(&id, &fields).map(Begun::Done),
-            Some("cancel_on_disconnect") => {
-                self.cancel_on_disconnect(&id, &fields).map(Begun::Done)
-            }
-            // Without keys everyone may do everything already.
-            Some("ping" | "auth") => Ok(Begun::Done(reply::done(&id))),
-            Some(_) | None => Err(Problem::parameter(
-                "op",
-                "must be one of place, cancel, amend, subscribe, unsubscribe, \
-                 cancel_on_disconnect, ping, auth",
-            )),
-        };
+        let begun = self.carry_out(&id, &fields, frame, read);
         begun.unwrap_or_else(|problem| {
             self.shared.metrics.refused(&problem);
             Begun::Done(reply::failed(&id, &problem))
         })
     }
 
-    fn place(&self, id: &OperationId, frame: &Frame<'_>, read: Instant) -> Result<Begun, Problem> {
+    fn carry_out(
+        &mut self,
+        id: &OperationId,
+        fields: &Frame<'_>,
+        frame: &str,
+        read: Instant,
+    ) -> Result<Begun, Problem> {
+        let op = json_text(fields.op);
+        if op.as_deref() == Some("auth") {
+            return self.auth(id, fields).map(Begun::Done);
+        }
+        let identity = self.identity.as_ref().ok_or_else(no_key_yet)?;
+        identity.caller.meter().charge_call()?;
+        match op.as_deref() {
+            Some("place") => self.place(identity.trader()?, id, fields, read),
+            Some("cancel") => self.cancel(identity.trader()?, id, fields),
+            Some("amend") => self.amend(identity.trader()?, id, fields, frame),
+            Some("subscribe") => self.subscribe(id, fields).map(Begun::Done),
+            Some("unsubscribe") => self.unsubscribe(id, fields).map(Begun::Done),
+            Some("cancel_on_disconnect") => self.cancel_on_disconnect(id, fields).map(Begun::Done),
+            Some("ping") => Ok(Begun::Done(reply::done(id))),
+            Some(_) | None => Err(Problem::parameter(
+                "op",
+                "must be one of place, cancel, amend, subscribe, unsubscribe, \
+                 cancel_on_disconnect, ping, auth",
+            )),
+        }
+    }
+
+    /// A connection is one caller's for good: what it is subscribed to and what its end cancels
+    /// are that caller's.
+    fn auth(&mut self, id: &OperationId, frame: &Frame<'_>) -> Result<Utf8Bytes, Problem> {
+        let key_of = |identity: &Identity| identity.caller.key().map(|key| key.id());
+        let known = self.identity.as_ref().map(key_of);
+        // Without keys everyone may do everything already.
+        if known == Some(None) {
+            return Ok(reply::done(id));
+        }
+        let mut fields = Fields::default();
+        fields.required("key", frame.key);
+        let secret = fields.text("key", frame.key, |text| {
+            Ok::<_, Infallible>(text.to_owned())
+        });
+        let secret = secret.ok_or_else(|| fields.into_problem())?;
+        let identity = Identity::new(self.shared.access.authenticate(&secret)?);
+        match known {
+            Some(known) if known != key_of(&identity) => {
+                let detail = "the connection is another key's; open one for this key";
+                Err(Problem::new(Code::Forbidden, detail))
+            }
+            Some(_) => Ok(reply::done(id)),
+            None => {
+                self.identity = Some(identity);
+                Ok(reply::done(id))
+            }
+        }
+    }
+
+    fn place(
+        &self,
+        by: &Trader,
+        id: &OperationId,
+        frame: &Frame<'_>,
+        read: Instant,
+    ) -> Result<Begun, Problem> {
         let Some(order) = frame.order else {
             let mut fields = Fields::default();
             fields.required("order", None);
             return Err(fields.into_problem());
         };
-        let placing = self.shared.trading.place(order.get(), None);
+        let placing = self.shared.trading.place(by, order.get(), None);
         let (id, metrics) = (id.clone(), self.shared.metrics.clone());
         let answer = placing.map(move |placed| match placed {
             Ok(placement) => {
@@ -122,9 +198,12 @@ impl Operations {
         Ok(Begun::UnderWay(answer.boxed()))
     }
 
-    fn cancel(&self, id: &OperationId, frame: &Frame<'_>) -> Result<Begun, Problem> {
+    fn cancel(&self, by: &Trader, id: &OperationId, frame: &Frame<'_>) -> Result<Begun, Problem> {
         let (order_id, instrument) = read_order_id(frame)?;
-        let cancelling = self.shared.trading.cancel(order_id, instrument.as_ref());
+        let cancelling = self
+            .shared
+            .trading
+            .cancel(by, order_id, instrument.as_ref());
         let (id, metrics) = (id.clone(), self.shared.metrics.clone());
         let answer = cancelling.map(move |cancelled| match cancelled {
             Ok(order) => reply::changed(&id, order),
@@ -136,10 +215,16 @@ impl Operations {
         Ok(Begun::UnderWay(answer.boxed()))
     }
 
-    fn amend(&self, id: &OperationId, frame: &Frame<'_>, text: &str) -> Result<Begun, Problem> {
+    fn amend(
+        &self,
+        by: &Trader,
+        id: &OperationId,
+        frame: &Frame<'_>,
+        text: &str,
+    ) -> Result<Begun, Problem> {
         let (order_id, instrument) = read_order_id(frame)?;
         let trading = &self.shared.trading;
-        let amending = trading.amend(order_id, instrument.as_ref(), text);
+        let amending = trading.amend(by, order_id, instrument.as_ref(), text);
         let (id, metrics) = (id.clone(), self.shared.metrics.clone());
         let answer = amending.map(move |amended| match amended {
             Ok(order) => reply::changed(&id, order),
@@ -151,12 +236,22 @@ impl Operations {
         Ok(Begun::UnderWay(answer.boxed()))
     }
 
+    fn trader(&self) -> Result<&Trader, Problem> {
+        let identity = self.identity.as_ref().ok_or_else(no_key_yet)?;
+        identity.trader()
+    }
+
     fn subscribe(&mut self, id: &OperationId, frame: &Frame<'_>) -> Result<Utf8Bytes, Problem> {
         let channels = read_channels(frame)?.ok_or_else(|| {
             let message = format!("must be some of {}", Channel::choices());
             Problem::parameter("channels", message)
         })?;
         let pace = read_pace(frame)?;
+        let orders_of = if channels.contains(Channel::Orders) {
+            OrdersOf::visible_to(self.trader()?)
+        } else {
+            OrdersOf::Everyone
+        };
         let instruments = match read_instruments(frame)? {
             Some(symbols) => symbols
                 .iter()
@@ -165,7 +260,8 @@ impl Operations {
             None => vec![self.shared.trading.instrument(None)?],
         };
         for on in &instruments {
-            self.subscriptions.add(on, channels, pace);
+            self.subscriptions
+                .add(on, channels, pace, orders_of.clone());
         }
         let symbols = instruments.iter().map(symbol_of);
         Ok(reply::subscribed(id, channels, symbols))
@@ -198,10 +294,9 @@ impl Operations {
         id: &OperationId,
         frame: &Frame<'_>,
     ) -> Result<Utf8Bytes, Problem> {
+        let by = self.trader()?;
         let mut fields = Fields::default();
-        fields.required("client_id", frame.client_id);
-        let client = fields.text("client_id", frame.client_id, ClientId::new);
-        not_the_feeds_client(client.as_ref())?;
+        let client = read_client(&mut fields, frame.client_id, by.acts_for())?;
         fields.required("enabled", frame.enabled);
         let enabled = frame.enabled.map(|value| value.get().parse::<bool>());
         if let Some(Err(_)) = enabled {
@@ -210,6 +305,7 @@ impl Operations {
         let (Some(client), Some(Ok(enabled))) = (client, enabled) else {
             return Err(fields.into_problem());
         };
+        by.meter().charge_client(&client)?;
         let answer = reply::on_disconnect(id, &client, enabled);
         if enabled {
             self.on_disconnect.enable(client);
@@ -218,6 +314,11 @@ impl Operations {
         }
         Ok(answer)
     }
+}
+
+fn no_key_yet() -> Problem {
+    let detail = "this needs a key: send {\"op\": \"auth\", \"key\": \"…\"} first";
+    Problem::new(Code::Unauthenticated, detail)
 }
 
 fn symbol_of(handle: &Arc<InstrumentHandle>) -> &Symbol {

@@ -12,7 +12,7 @@ use shardbook_engine::router::InstrumentHandle;
 
 use crate::stream::channel::{Channel, ChannelSet, SharedChannels};
 use crate::stream::hub::StreamHub;
-use crate::stream::subscription::{BookSource, Pace, Subscription, Wanted};
+use crate::stream::subscription::{BookSource, OrdersOf, Pace, Subscription, Wanted};
 
 /// Events that wait for the connection to write them. Beyond these a slow one's events stay in
 /// the rings.
@@ -61,7 +61,13 @@ impl Subscriptions {
     }
 
     /// Begins to carry the channels of an instrument, anew if it did so already.
-    pub(super) fn add(&mut self, on: &Arc<InstrumentHandle>, channels: ChannelSet, pace: Pace) {
+    pub(super) fn add(
+        &mut self,
+        on: &Arc<InstrumentHandle>,
+        channels: ChannelSet,
+        pace: Pace,
+        orders_of: OrdersOf,
+    ) {
         let instrument = on.instrument();
         for channel in channels.iter() {
             self.remove(instrument.id, channel);
@@ -70,6 +76,7 @@ impl Subscriptions {
         let wanted = Wanted {
             channels: Arc::clone(&channels),
             pace,
+            orders_of,
         };
         let source: Arc<dyn BookSource> = Arc::<InstrumentHandle>::clone(on);
         let subscription = Subscription::begin(&self.hub, source, wanted);
