@@ -8,6 +8,7 @@
     reason = "a test that meets something else has failed"
 )]
 
+mod access;
 mod books;
 mod idempotency;
 mod lifecycle;

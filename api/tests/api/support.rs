@@ -102,6 +102,17 @@ impl TestApp {
         self.app.stop().await;
     }
 
+    /// Stops the exchange and returns the directory that its data stands in, as `data`.
+    pub(crate) async fn stop_and_keep(self) -> TempDir {
+        self.app.stop().await;
+        self.directory
+    }
+
+    /// The directory that its data stands in, as `data`.
+    pub(crate) const fn directory(&self) -> &TempDir {
+        &self.directory
+    }
+
     /// How many records its start replayed.
     pub(crate) fn records_replayed(&self) -> u64 {
         let recovery = self.app.recovery();
