@@ -205,18 +205,8 @@ impl Settings {
             stream_events: given.number("stream_events", 10_000, 1..=COUNT_MAX)?,
             snapshots: snapshots(given)?,
             guard: guard(given)?,
-            auth: given
-                .optional("auth", "on or off", |text| match text {
-                    "on" => Some(Auth::On),
-                    "off" => Some(Auth::Off),
-                    _ => None,
-                })?
-                .unwrap_or(Auth::Off),
-            requests_per_second: NonZeroU32::new(given.number(
-                "requests_per_second",
-                REQUESTS_PER_SECOND_DEFAULT,
-                0..=RATE_MAX.get(),
-            )?),
+            auth: auth(given)?,
+            requests_per_second: requests_per_second(given)?,
             fault_injection: given
                 .optional("fault_injection", "true or false", |text| match text {
                     "true" => Some(FaultInjection::On),
@@ -372,6 +362,22 @@ fn guard(given: &Given<'_>) -> Result<Guard, SettingsError> {
         WebOrigin::parse,
     )?;
     Ok(Guard::new(hosts, origins))
+}
+
+fn auth(given: &Given<'_>) -> Result<Auth, SettingsError> {
+    let auth = given.optional("auth", "on or off", |text| match text {
+        "on" => Some(Auth::On),
+        "off" => Some(Auth::Off),
+        _ => None,
+    })?;
+    Ok(auth.unwrap_or(Auth::Off))
+}
+
+/// None where there is no limit.
+fn requests_per_second(given: &Given<'_>) -> Result<Option<NonZeroU32>, SettingsError> {
+    let (default, most) = (REQUESTS_PER_SECOND_DEFAULT, RATE_MAX.get());
+    let requests = given.number("requests_per_second", default, 0..=most)?;
+    Ok(NonZeroU32::new(requests))
 }
 
 fn log_filter(given: &Given<'_>) -> Result<String, SettingsError> {

@@ -15,6 +15,8 @@ fn flags(text: &str) -> ServeArguments {
             "queue_length" => arguments.queue_length = value,
             "partitions" => arguments.partitions = value,
             "open_to_everyone" => arguments.open_to_everyone = value,
+            "auth" => arguments.auth = value,
+            "requests_per_second" => arguments.requests_per_second = value,
             "allowed_hosts" => arguments.allowed_hosts = value,
             "allowed_origins" => arguments.allowed_origins = value,
             "log_format" => arguments.log_format = value,
@@ -81,6 +83,18 @@ fn what_is_wrong_is_named_with_its_value_and_what_is_allowed() {
             "setting listen: \"0.0.0.0:8080\" is not allowed; allowed is a loopback",
         ),
         (
+            "listen=0.0.0.0:8080 auth=off",
+            "with keys (--auth on) any address; with open_to_everyone (--open-to-everyone)",
+        ),
+        (
+            "auth=yes",
+            "setting auth: \"yes\" is not allowed; allowed is on or off",
+        ),
+        (
+            "requests_per_second=1000001",
+            "is not allowed; allowed is a whole number from 0 to 1000000",
+        ),
+        (
             "listen=0.0.0.0:80 open_to_everyone=maybe",
             "setting open_to_everyone: \"maybe\"",
         ),
@@ -132,10 +146,21 @@ fn what_is_wrong_is_named_with_its_value_and_what_is_allowed() {
 }
 
 #[test]
+fn a_limit_of_zero_is_none() {
+    let limit = |arguments| read(arguments, "").unwrap().requests_per_second;
+    assert_eq!(limit("").map(NonZeroU32::get), Some(5_000));
+    assert_eq!(limit("requests_per_second=7").map(NonZeroU32::get), Some(7));
+    assert_eq!(limit("requests_per_second=0"), None);
+}
+
+#[test]
 fn an_address_that_others_reach_has_to_be_asked_for() {
     let settings = read("listen=0.0.0.0:8080 open_to_everyone=true", "").unwrap();
     assert_eq!(settings.listen.port(), 8080);
-    read("listen=[::1]:8080", "").unwrap();
+    let settings = read("listen=0.0.0.0:8080 auth=on", "").unwrap();
+    assert_eq!(settings.auth, Auth::On);
+    let settings = read("listen=[::1]:8080", "").unwrap();
+    assert_eq!(settings.auth, Auth::Off);
     read("", "open_to_everyone = true\nlisten = '0.0.0.0:1'").unwrap();
     read("listen=0.0.0.0:8080 open_to_everyone=false", "").unwrap_err();
 }

@@ -68,7 +68,8 @@ impl TestApp {
         Self::open(directory, settings).await
     }
 
-    async fn open(directory: TempDir, settings: &str) -> Self {
+    /// The same on a directory that may hold something already.
+    pub(crate) async fn open(directory: TempDir, settings: &str) -> Self {
         let arguments = ServeArguments {
             config: Some(write_settings(directory.path(), settings)),
             listen: Some("127.0.0.1:0".to_owned()),
