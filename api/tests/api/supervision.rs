@@ -1,5 +1,9 @@
 //! Halts, and shards that panic.
 
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -200,6 +204,53 @@ async fn a_shard_that_panics_under_load_comes_back_with_all_it_acknowledged() {
     }
     assert_eq!(restarts(&app, "BTC-USD").await, 2);
     assert_eq!(restarts(&app, "ETH-USD").await, 0);
+    app.stop().await;
+}
+
+/// A checkpoint that nobody can read before someone writes it: whoever opens it waits.
+struct Held(PathBuf);
+
+impl Held {
+    fn put_into(data_dir: &Path) -> Self {
+        let name = format!("checkpoints-0/{}.manifest", u64::MAX);
+        let file = data_dir.join(name);
+        let made = Command::new("mkfifo").arg(&file).status();
+        assert!(made.unwrap().success());
+        Self(file)
+    }
+
+    /// Lets whoever waits find that it is none.
+    fn let_go(self) {
+        let open = OpenOptions::new().write(true).open(&self.0).unwrap();
+        std::fs::remove_file(&self.0).unwrap();
+        drop(open);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shard_that_restarts_is_told_by_health_and_to_its_clients() {
+    let app = TestApp::start_with(FAULTS).await;
+    app.placed("alice buys 1 @ 100 as a1").await;
+    let held = Held::put_into(&app.data_dir());
+    inject(&app, json!({"instrument": "BTC-USD"})).await;
+
+    let health = app.get("/healthz").await;
+    assert_eq!(health.status, 200, "other instruments take orders");
+    assert_eq!(health.body["status"], "degraded");
+    assert_eq!(
+        health.body["shards"],
+        json!({"BTC-USD": "restarting", "ETH-USD": "running"})
+    );
+    let refused = app.place("bob sells 1 @ 100", json!({})).await;
+    assert_eq!(refused.problem(), (503, "shard_restarting"));
+    let elsewhere = order_of("bob sells 1 @ 100", json!({"instrument": "ETH-USD"}));
+    assert_eq!(app.post("/orders", &elsewhere).await.status, 201);
+    assert_eq!(app.get("/orders/a1").await.status, 200, "reads go on");
+
+    tokio::task::spawn_blocking(|| held.let_go()).await.unwrap();
+    let sold = insist(&app, &order_of("bob sells 1 @ 100", json!({}))).await;
+    assert_eq!(sold.body["status"], "filled", "{}", sold.text);
+    assert_eq!(shard(&app, "BTC-USD").await, "running");
     app.stop().await;
 }
 

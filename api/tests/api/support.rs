@@ -120,6 +120,11 @@ impl TestApp {
         recovery.iter().map(|report| report.records_replayed).sum()
     }
 
+    /// Where it keeps what is durable.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.app.address()

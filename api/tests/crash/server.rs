@@ -58,8 +58,13 @@ impl Server {
     }
 
     /// `SIGTERM`, and its exit code.
-    pub(crate) fn terminate(mut self) -> Option<i32> {
-        self.signal("-TERM");
+    pub(crate) fn terminate(self) -> Option<i32> {
+        self.end_by("-TERM")
+    }
+
+    /// A signal that ends it, and its exit code.
+    pub(crate) fn end_by(mut self, signal: &str) -> Option<i32> {
+        self.signal(signal);
         let patience = Instant::now() + Duration::from_secs(60);
         loop {
             if let Some(status) = self.child.try_wait().expect("it can be waited for") {

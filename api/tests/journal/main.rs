@@ -280,6 +280,25 @@ async fn checkpoints_are_made_when_asked_for_and_told_beside_their_logs() {
 }
 
 #[tokio::test]
+async fn whichever_signal_stops_it_a_checkpoint_holds_all_and_the_next_start_replays_nothing() {
+    let data_dir = traded().await;
+    for (signal, records) in [("-TERM", 4), ("-INT", 5)] {
+        let server = Server::start(data_dir.path(), &SERVE);
+        let order = json!({
+            "client_id": "bob", "instrument": "BTC-USD", "side": "buy", "type": "limit",
+            "price": "1", "quantity": "1",
+        });
+        post(&server.base, "/orders", order).await;
+        assert_eq!(server.end_by(signal), Some(0));
+        let verified = look("verify", data_dir.path());
+        let told: Vec<&str> = verified.stdout.lines().collect();
+        let log = format!("partition 0: positions 1 to {records}, {records} records");
+        let checkpoint = format!("partition 0: checkpoint at position {records}, whole");
+        assert_eq!(told[1..3], [log, checkpoint]);
+    }
+}
+
+#[tokio::test]
 async fn a_journal_that_is_served_is_left_alone() {
     let data_dir = tempfile::tempdir().unwrap();
     let server = Server::start(data_dir.path(), &SERVE);
