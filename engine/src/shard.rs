@@ -14,6 +14,7 @@ mod change;
 mod clients;
 mod closed;
 mod feed;
+mod hashed;
 mod keys;
 mod orders;
 mod place;
@@ -40,6 +41,7 @@ use crate::quantity::{Notional, Quantity};
 use crate::time::{Day, Timestamp};
 
 use self::closed::ClosedIds;
+use self::hashed::IdHasher;
 use self::keys::KeyWindow;
 use self::orders::OpenOrders;
 use self::place::{sum, trade_mirrored};
@@ -108,6 +110,7 @@ pub struct Shard {
     mirror_source: Option<FeedSource>,
     positions: FeedPositions,
     closed_ids: ClosedIds,
+    id_hasher: IdHasher,
     keys: KeyWindow,
     /// Empty between commands; kept for its room.
     book_events: Vec<BookEvent>,
@@ -132,6 +135,7 @@ impl Shard {
             mirror_source: None,
             positions: FeedPositions::default(),
             closed_ids: ClosedIds::new(limits.order_ids),
+            id_hasher: IdHasher::default(),
             keys: KeyWindow::new(limits.idempotency_keys, limits.idempotency_age),
             book_events: Vec::new(),
         }

@@ -171,7 +171,8 @@ impl Shard {
         if id.is_feed() {
             return Err(Refusal::FeedOrder);
         }
-        let handle = self.orders.find(id).ok_or(Refusal::OrderNotOpen)?;
+        let id = self.id_hasher.hashed(id);
+        let handle = self.orders.find(&id).ok_or(Refusal::OrderNotOpen)?;
         match requester {
             Requester::Anyone => Ok(handle),
             Requester::Client(client) => {

@@ -2,6 +2,7 @@
 
 use crate::id::OrderId;
 
+use super::hashed::Hashed;
 use super::window::{Keyed, Window};
 
 /// A window over closed orders' ids, of a bounded number.
@@ -27,11 +28,11 @@ impl ClosedIds {
         }
     }
 
-    pub(super) fn contains(&self, id: &OrderId) -> bool {
-        self.ids.find(id.as_str()).is_some()
+    pub(super) fn contains(&self, id: &Hashed<OrderId>) -> bool {
+        self.ids.find(id.hash, &id.value.as_str()).is_some()
     }
 
-    pub(super) fn push(&mut self, id: OrderId) {
+    pub(super) fn push(&mut self, id: Hashed<OrderId>) {
         self.ids.push(id);
         while self.ids.len() > self.limit {
             self.ids.pop();

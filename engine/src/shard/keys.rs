@@ -1,9 +1,11 @@
 //! The idempotency keys that still answer, each with its order as it stood right after its
 //! placement.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::answer::FirstAnswer;
@@ -12,6 +14,7 @@ use crate::order::{ChosenId, NewOrder, Order, OrderKind, SelfTradePrevention, Ti
 use crate::side::Side;
 use crate::time::Timestamp;
 
+use super::hashed::Hashed;
 use super::state::BoundKey;
 use super::window::{Keyed, Window};
 
@@ -19,6 +22,7 @@ use super::window::{Keyed, Window};
 #[derive(Debug)]
 pub(super) struct KeyWindow {
     keys: Window<BoundKey>,
+    hasher: RandomState,
     limit: usize,
     age_max: Duration,
 }
@@ -42,6 +46,7 @@ impl KeyWindow {
     pub(super) fn new(limit: usize, age_max: Duration) -> Self {
         Self {
             keys: Window::default(),
+            hasher: RandomState::default(),
             limit,
             age_max,
         }
@@ -49,7 +54,8 @@ impl KeyWindow {
 
     /// How `key` has been used, seen from `at`.
     pub(super) fn look_up(&self, key: &IdempotencyKey, order: &NewOrder, at: Timestamp) -> KeyUse {
-        match self.keys.find((order.client.as_str(), key.as_str())) {
+        let key = (order.client.as_str(), key.as_str());
+        match self.keys.find(self.hasher.hash_one(key), &key) {
             // One that is too old may still be held: only records forget.
             Some(bound) if at.since(bound.created_at) <= self.age_max => {
                 if bound.fingerprint == fingerprint(order) {
@@ -63,7 +69,10 @@ impl KeyWindow {
     }
 
     pub(super) fn bind(&mut self, bound: BoundKey) {
-        self.keys.push(bound);
+        self.keys.push(Hashed {
+            hash: self.hasher.hash_one(bound.key()),
+            value: bound,
+        });
         while self.keys.len() > self.limit {
             self.keys.pop();
         }

@@ -1,9 +1,5 @@
 //! The open orders of clients: found by handle, by id, and by client from the oldest on.
 
-use std::hash::BuildHasher;
-
-use foldhash::fast::RandomState;
-
 use crate::book::{ClientNumber, Handle};
 use crate::hash_index::HashIndex;
 use crate::id::{ClientId, OrderId, Sequence};
@@ -12,11 +8,12 @@ use crate::quantity::Quantity;
 use crate::side::Side;
 
 use super::clients::{Client, Clients};
+use super::hashed::Hashed;
 
 /// What the book does not keep of a client's resting order.
 #[derive(Clone, Debug)]
 pub(super) struct OpenOrder {
-    pub(super) id: OrderId,
+    pub(super) id: Hashed<OrderId>,
     /// The command that placed it.
     pub(super) placed: Sequence,
     pub(super) client: ClientNumber,
@@ -35,7 +32,6 @@ pub(super) struct OpenOrders {
     slots: Vec<Option<Slot>>,
     by_id: HashIndex<Handle>,
     clients: Clients,
-    hasher: RandomState,
 }
 
 #[derive(Debug)]
@@ -48,10 +44,10 @@ struct Slot {
 
 impl OpenOrders {
     /// The handle of an open order.
-    pub(super) fn find(&self, id: &OrderId) -> Option<Handle> {
-        let hash = self.hasher.hash_one(id.as_str());
-        self.by_id
-            .find(hash, |handle| slot(&self.slots, handle).order.id == *id)
+    pub(super) fn find(&self, id: &Hashed<OrderId>) -> Option<Handle> {
+        self.by_id.find(id.hash, |handle| {
+            slot(&self.slots, handle).order.id.value == id.value
+        })
     }
 
     /// The order of a handle; none if it is the mirror's.
@@ -159,7 +155,7 @@ impl OpenOrders {
 
     #[expect(clippy::expect_used, reason = "a bug stops its shard")]
     fn put(&mut self, handle: Handle, new: Slot) {
-        let hash = self.hasher.hash_one(new.order.id.as_str());
+        let hash = new.order.id.hash;
         let index = handle.index();
         if self.slots.len() <= index {
             self.slots.resize_with(index + 1, || None);
@@ -175,8 +171,7 @@ impl OpenOrders {
         let place = self.slots.get_mut(handle.index());
         let slot = place.and_then(Option::take);
         let slot = slot.expect("an open order has a slot");
-        let hash = self.hasher.hash_one(slot.order.id.as_str());
-        self.by_id.remove(hash, handle);
+        self.by_id.remove(slot.order.id.hash, handle);
         slot
     }
 }

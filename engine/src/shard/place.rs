@@ -5,13 +5,14 @@ use std::mem;
 use crate::answer::Refusal;
 use crate::book::{BookEvent, ClientNumber, Incoming, Outcome, Remainder};
 use crate::event::{Event, MirrorMaker};
-use crate::id::{OrderRef, Sequence};
+use crate::id::{OrderId, OrderRef, Sequence};
 use crate::instrument::PriceBand;
 use crate::order::{CancelReason, NewOrder, OrderKind, Rejection, TimeInForce};
 use crate::price::Price;
 use crate::quantity::{Notional, Quantity};
 use crate::time::Timestamp;
 
+use super::hashed::Hashed;
 use super::keys::{KeyUse, fingerprint};
 use super::orders::OpenOrder;
 use super::state::BoundKey;
@@ -31,8 +32,8 @@ impl Shard {
                 KeyUse::Free => {}
             }
         }
-        let id = order.id.id();
-        if self.orders.find(id).is_some() || self.closed_ids.contains(id) {
+        let id = self.id_hasher.hashed(order.id.id());
+        if self.orders.find(&id).is_some() || self.closed_ids.contains(&id) {
             return Decision::Refused(Refusal::DuplicateOrderId);
         }
         let client = self.orders.enter(&order.client);
@@ -49,7 +50,7 @@ impl Shard {
             }
         };
         ending.tell(OrderRef::single(self.sequence.next()), events);
-        self.settle_placement(at, client, order, ending, taken);
+        self.settle_placement(at, client, order, id, ending, taken);
         self.orders.leave(client);
         self.record(at, events)
     }
@@ -193,17 +194,18 @@ impl Shard {
         at: Timestamp,
         client: ClientNumber,
         order: &NewOrder,
+        id: Hashed<OrderId>,
         ending: Ending,
         taken: Taken,
     ) {
         let sequence = self.sequence.next();
         match ending {
             Ending::Rests(handle) => {
-                let resting = resting(order, sequence, client);
+                let resting = resting(order, id, sequence, client);
                 self.orders.insert(handle, resting);
             }
             Ending::Filled | Ending::Cancelled(_) | Ending::Rejected(_) => {
-                self.closed_ids.push(order.id.id().clone());
+                self.closed_ids.push(id);
             }
         }
         if let Some(key) = &order.idempotency_key {
@@ -230,13 +232,18 @@ impl Shard {
 
 /// What the shard keeps of an order that has come to rest.
 #[expect(clippy::panic, reason = "a bug stops its shard")]
-fn resting(order: &NewOrder, placed: Sequence, client: ClientNumber) -> OpenOrder {
+fn resting(
+    order: &NewOrder,
+    id: Hashed<OrderId>,
+    placed: Sequence,
+    client: ClientNumber,
+) -> OpenOrder {
     let time_in_force = match order.kind {
         OrderKind::Limit { time_in_force, .. } => time_in_force,
         OrderKind::Market => panic!("a market order never rests"),
     };
     OpenOrder {
-        id: order.id.id().clone(),
+        id,
         placed,
         client,
         side: order.side,

@@ -283,8 +283,9 @@ impl Replayer {
             }
             (None, OrderKind::Market) => panic!("a market order never rests"),
         };
+        let id = self.shard.id_hasher.hashed(order.id.id());
         self.shard
-            .settle_placement(record.timestamp, client, order, ending, taken);
+            .settle_placement(record.timestamp, client, order, id, ending, taken);
         self.shard.orders.leave(client);
     }
 

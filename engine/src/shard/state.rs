@@ -172,7 +172,7 @@ impl Shard {
             .book
             .restore_mirror(MirrorScope::Whole, &state.mirror_targets);
         for id in state.closed_ids {
-            shard.closed_ids.push(id);
+            shard.closed_ids.push(shard.id_hasher.hashed(&id));
         }
         for key in state.keys {
             shard.keys.bind(key);
@@ -203,10 +203,11 @@ impl Shard {
         }
         clients.sort_unstable_by_key(|(_, _, order)| order.placed);
         for (handle, client, order) in clients {
+            let id = self.id_hasher.hashed(&order.id);
             self.orders.insert(
                 handle,
                 OpenOrder {
-                    id: order.id,
+                    id,
                     placed: order.placed,
                     client,
                     side: order.side,
@@ -226,7 +227,7 @@ impl Shard {
             .filter_map(move |(handle, remaining)| {
                 if let Some(order) = self.orders.get(handle) {
                     return Some(RestingOrder::Client(ClientResting {
-                        id: order.id.clone(),
+                        id: order.id.value.clone(),
                         client: self.orders.client(order.client).name().clone(),
                         placed: order.placed,
                         side,
