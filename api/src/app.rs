@@ -223,6 +223,12 @@ impl App {
         self.exchange.checkpoint_requests()
     }
 
+    /// How the feed is doing.
+    #[must_use]
+    pub fn feed_status(&self) -> watch::Receiver<FeedStatus> {
+        self.feed.status()
+    }
+
     /// What bringing back each partition took.
     #[must_use]
     pub fn recovery(&self) -> &[RecoveryReport] {

@@ -302,6 +302,11 @@ fn feed(given: &Given<'_>) -> Result<FeedConfig, SettingsError> {
         }),
         (_, Some(path)) if !path.is_empty() => Source::File(FileSource {
             path: path.into(),
+            symbol: given.optional("feed_symbol", "a symbol of Binance's, as BTCUSDT", |text| {
+                let is_symbol =
+                    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+                is_symbol.then(|| text.to_ascii_uppercase())
+            })?,
             pace,
         }),
         _ => {

@@ -247,7 +247,12 @@ impl Exchange {
     ) {
         let Recovered { shard, market_data } = recovered;
         let (sender, queue) = mpsc::channel(queue_length);
-        let handle = Arc::new(InstrumentHandle::new(market_data, sender, room));
+        let handle = Arc::new(InstrumentHandle::new(
+            market_data,
+            sender,
+            room,
+            shard.feed_at_start(),
+        ));
         self.router.add(Arc::clone(&handle));
         let on_fatal = Arc::clone(&around.on_fatal);
         let worker = Worker::new(shard, handle, queue, around);

@@ -17,6 +17,7 @@ use crate::instrument::Instrument;
 use crate::market_data::MarketData;
 use crate::partition::Room;
 use crate::responder::{CallError, Outcome, Responder};
+use crate::shard::FeedAtStart;
 
 /// A command on its way to its shard.
 pub(crate) struct Queued {
@@ -51,6 +52,7 @@ pub struct InstrumentHandle {
     restarting: AtomicU8,
     /// Its partition's.
     room: watch::Receiver<Room>,
+    feed_at_start: FeedAtStart,
 }
 
 impl InstrumentHandle {
@@ -58,6 +60,7 @@ impl InstrumentHandle {
         market_data: MarketData,
         queue: mpsc::Sender<Queued>,
         room: watch::Receiver<Room>,
+        feed_at_start: FeedAtStart,
     ) -> Self {
         Self {
             instrument: Arc::clone(market_data.instrument()),
@@ -65,7 +68,15 @@ impl InstrumentHandle {
             market_data: RwLock::new(market_data),
             restarting: AtomicU8::new(0),
             room,
+            feed_at_start,
         }
+    }
+
+    /// What the journal held of the feed's when the exchange started: the feed asks before it
+    /// delivers anything, and knows by itself what came after.
+    #[must_use]
+    pub const fn feed_at_start(&self) -> &FeedAtStart {
+        &self.feed_at_start
     }
 
     /// The instrument and its rules.
@@ -172,6 +183,12 @@ impl Router {
     #[must_use]
     pub fn instruments(&self) -> Vec<Arc<InstrumentHandle>> {
         self.instruments.read().in_order.clone()
+    }
+
+    /// The instrument of this number.
+    #[must_use]
+    pub fn instrument_by_id(&self, id: InstrumentId) -> Option<Arc<InstrumentHandle>> {
+        self.instruments.read().by_id.get(&id).cloned()
     }
 
     /// The instrument that a read without one means.

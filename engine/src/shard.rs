@@ -46,7 +46,7 @@ use self::keys::KeyWindow;
 use self::orders::OpenOrders;
 use self::place::{sum, trade_mirrored};
 
-pub use self::feed::{FeedPositions, MirrorPosition, SourcePosition};
+pub use self::feed::{FeedAtStart, FeedPositions, MirrorPosition, SourcePosition};
 pub use self::replay::Replayer;
 pub use self::state::{BoundKey, ClientResting, MirrorResting, RestingOrder, ShardState};
 
@@ -204,6 +204,15 @@ impl Shard {
     #[must_use]
     pub const fn last_closed_day(&self) -> Option<Day> {
         self.last_closed_day
+    }
+
+    /// What is here of the feed's.
+    #[must_use]
+    pub const fn feed_at_start(&self) -> FeedAtStart {
+        FeedAtStart {
+            positions: self.positions,
+            mirror_source: self.mirror_source,
+        }
     }
 
     /// How far the feed's sources have been taken in.

@@ -1,36 +1,36 @@
-//! The live connection to Binance's combined stream: made, kept, made anew.
+//! The live connection to Binance's combined stream: kept, made anew, and handed over.
+//!
+//! Binance ends a connection after 24 hours, and says so before it ends one for reasons of its
+//! own. Before that, a new one is made beside the old; once it is subscribed, both run for a
+//! while, and what comes by the new one waits. Then the old one goes, and the new one begins with
+//! what both had: what is double is known by its ids, and nothing is missing. A connection that
+//! ends before its time is made anew, after a wait that doubles with every failure.
 
 use std::time::Duration;
 
-use futures::{SinkExt, StreamExt};
-use thiserror::Error;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{self, Message as Frame};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::message::{Message, Response};
+use crate::link::{Ended, Link, LinkEvent, LinkStage, Streams};
 use crate::quiet::Quiet;
 use crate::retry::Retry;
 use crate::source::Signal;
-use crate::status::SkipReason;
 
 /// Most streams of a connection that Binance allows.
 pub(crate) const STREAMS_MAX: usize = 1_024;
 
-/// Streams named in one request: keeps requests small.
-const STREAMS_PER_REQUEST: usize = 100;
+/// A connection is replaced at this age; Binance ends it at 24 h.
+const AGE_MAX: Duration = Duration::from_secs(23 * 3_600 + 1_800);
 
-/// Time between two requests: Binance disconnects whoever sends more than five messages a
-/// second, pongs included.
-const REQUEST_INTERVAL: Duration = Duration::from_millis(300);
+/// How long the old connection and the subscribed new one run side by side.
+const OVERLAP: Duration = Duration::from_secs(1);
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A new connection whose subscriptions are not answered for so long takes over all the same.
+const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// After so long without a frame a connection is given up. Binance pings every 20 s.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// Time until another try, if a new connection could not be made beside the old one.
+const HANDOVER_RETRY: Duration = Duration::from_secs(10);
 
 /// First and longest wait before connecting anew. Binance allows 300 connections per 5 minutes.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
@@ -39,168 +39,242 @@ const RETRY_LONGEST: Duration = Duration::from_secs(60);
 /// How often a lasting trouble is told.
 const LOG_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Most bytes of a message; the largest diffs take some 100 KB.
-const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// What the connection says.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A connection stands, and nothing came for a while: what comes now does not continue what
+    /// came before.
+    Connected,
+    /// Another connection takes over, without a break.
+    HandedOver,
+    /// The connection is lost.
+    Disconnected,
+    /// A text came.
+    Heard { text: Utf8Bytes, signal: Signal },
+}
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+/// No one listens any more.
+struct NoListener;
 
-/// Why a connection ended.
-#[derive(Debug, Error)]
-enum Ended {
-    #[error("the server was not reached within {CONNECT_TIMEOUT:?}")]
-    ConnectTimeout,
-    #[error("{0}")]
-    Socket(Box<tungstenite::Error>),
-    #[error("no frame came for {SILENCE_MAX:?}")]
-    Silent,
-    #[error("the server closed the connection")]
-    Closed,
-    #[error("the server is shutting down")]
-    ServerShutdown,
-    #[error("no one listens any more")]
+/// Keeps a connection to `url` for `streams`, and sends what comes by it as what `say` makes of
+/// it, until no one listens.
+pub(crate) async fn run<T: Send>(
+    url: String,
+    streams: Streams,
+    listener: mpsc::Sender<T>,
+    say: fn(Event) -> T,
+) {
+    let url = url.trim_end_matches('/').to_owned();
+    let mut keeper = Keeper {
+        link: Link::open(url.clone(), streams.clone()),
+        opening: Opening::Anew,
+        replace_at: None,
+        next: None,
+        retry: Retry::new(RETRY_FIRST, RETRY_LONGEST),
+        quiet: Quiet::new(LOG_INTERVAL),
+        url,
+        streams,
+        listener,
+        say,
+    };
+    while keeper.step().await.is_ok() {}
+}
+
+/// Keeps one connection, and at times the one that takes its place.
+struct Keeper<T> {
+    link: Link,
+    opening: Opening,
+    /// When the connection gets a successor; not known before it stands.
+    replace_at: Option<Instant>,
+    next: Option<Successor>,
+    retry: Retry,
+    quiet: Quiet,
+    url: String,
+    streams: Streams,
+    listener: mpsc::Sender<T>,
+    say: fn(Event) -> T,
+}
+
+/// What it means when the current connection says that it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Opening {
+    Anew,
+    TakesOver,
+}
+
+/// The connection that takes the current one's place.
+struct Successor {
+    link: Link,
+    stage: SuccessorStage,
+    /// When the stage ends by itself.
+    until: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SuccessorStage {
+    /// It is being made and subscribed.
+    Subscribing,
+    /// It is subscribed; what comes by it waits.
+    Overlapping,
+}
+
+/// What happens next.
+enum Next {
+    Event(Option<LinkEvent>),
+    Replace,
+    Subscribed,
+    TakeOver,
+    GiveUp,
     NoListener,
 }
 
-impl From<tungstenite::Error> for Ended {
-    fn from(error: tungstenite::Error) -> Self {
-        Self::Socket(Box::new(error))
-    }
-}
-
-/// Keeps a connection to `url` for `streams`, and sends what comes by it, until no one listens.
-pub(crate) async fn run(url: String, streams: Vec<String>, signals: mpsc::Sender<Signal>) {
-    let url = format!("{}/stream", url.trim_end_matches('/'));
-    let mut retry = Retry::new(RETRY_FIRST, RETRY_LONGEST);
-    let mut quiet = Quiet::new(LOG_INTERVAL);
-    loop {
-        let ended = session(&url, &streams, &signals, &mut retry).await;
-        if matches!(ended, Ended::NoListener) || signals.send(Signal::Disconnected).await.is_err() {
-            return;
+impl<T: Send> Keeper<T> {
+    async fn step(&mut self) -> Result<(), NoListener> {
+        match self.next().await {
+            Next::Event(Some(LinkEvent::Opened)) => {
+                self.replace_at = Some(Instant::now() + AGE_MAX);
+                match std::mem::replace(&mut self.opening, Opening::Anew) {
+                    Opening::Anew => self.say(Event::Connected).await,
+                    Opening::TakesOver => self.say(Event::HandedOver).await,
+                }
+            }
+            Next::Event(Some(LinkEvent::Heard { text, signal })) => {
+                if matches!(signal, Signal::Message(_)) {
+                    self.retry.reset();
+                }
+                self.say(Event::Heard { text, signal }).await
+            }
+            Next::Event(Some(LinkEvent::ShuttingDown)) | Next::Replace => {
+                self.begin_handover();
+                Ok(())
+            }
+            Next::Event(Some(LinkEvent::Ended(ended))) => self.connect_anew(&ended).await,
+            Next::Event(None) => self.connect_anew(&Ended::Closed).await,
+            Next::Subscribed => {
+                if let Some(next) = &mut self.next {
+                    next.stage = SuccessorStage::Overlapping;
+                    next.until = Instant::now() + OVERLAP;
+                }
+                Ok(())
+            }
+            Next::TakeOver => self.take_over().await,
+            Next::GiveUp => {
+                tracing::debug!("the new connection to Binance was not made; trying again");
+                self.next = None;
+                self.replace_at = Some(Instant::now() + HANDOVER_RETRY);
+                Ok(())
+            }
+            Next::NoListener => Err(NoListener),
         }
-        if let Some(held_back) = quiet.speak(std::time::Instant::now()) {
-            tracing::warn!(url, reason = %ended, held_back, "no connection to Binance; trying on");
+    }
+
+    async fn next(&mut self) -> Next {
+        let replace_at = self.replace_at.filter(|_| self.next.is_none());
+        tokio::select! {
+            biased;
+            () = self.listener.closed() => Next::NoListener,
+            next = progress(self.next.as_mut()) => next,
+            () = sleep_until(replace_at) => Next::Replace,
+            event = self.link.events.recv() => Next::Event(event),
+        }
+    }
+
+    async fn say(&self, event: Event) -> Result<(), NoListener> {
+        let said = (self.say)(event);
+        self.listener.send(said).await.map_err(|_| NoListener)
+    }
+
+    /// Begins to make the connection that takes this one's place, if that is not under way.
+    fn begin_handover(&mut self) {
+        if self.next.is_none() {
+            tracing::info!("a new connection to Binance takes the place of the one there is");
+            self.next = Some(Successor {
+                link: self.open(),
+                stage: SuccessorStage::Subscribing,
+                until: Instant::now() + SUBSCRIBE_TIMEOUT,
+            });
+        }
+    }
+
+    fn open(&self) -> Link {
+        Link::open(self.url.clone(), self.streams.clone())
+    }
+
+    /// Says what the old connection had yet to say, and goes on with the new one.
+    async fn take_over(&mut self) -> Result<(), NoListener> {
+        let Some(next) = self.next.take() else {
+            return Ok(());
+        };
+        let mut old = std::mem::replace(&mut self.link, next.link);
+        self.opening = Opening::TakesOver;
+        self.replace_at = None;
+        while let Ok(event) = old.events.try_recv() {
+            if let LinkEvent::Heard { text, signal } = event {
+                self.say(Event::Heard { text, signal }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with the connection that was to take over, if there is one, and else with a new
+    /// one, after a while.
+    async fn connect_anew(&mut self, ended: &Ended) -> Result<(), NoListener> {
+        self.say(Event::Disconnected).await?;
+        self.replace_at = None;
+        let now = Instant::now().into_std();
+        if let Some(held_back) = self.quiet.speak(now) {
+            tracing::warn!(url = self.url, reason = %ended, held_back, "no connection to Binance; trying on");
         } else {
-            tracing::debug!(url, reason = %ended, "no connection to Binance; trying on");
+            tracing::debug!(url = self.url, reason = %ended, "no connection to Binance; trying on");
+        }
+        if let Some(next) = self.next.take() {
+            self.link = next.link;
+            return Ok(());
         }
         tokio::select! {
-            () = tokio::time::sleep(retry.next_wait()) => {}
-            () = signals.closed() => return,
+            () = tokio::time::sleep(self.retry.next_wait()) => {}
+            () = self.listener.closed() => return Err(NoListener),
         }
+        self.link = self.open();
+        Ok(())
     }
 }
 
-/// One connection, from its making to its end.
-async fn session(
-    url: &str,
-    streams: &[String],
-    signals: &mpsc::Sender<Signal>,
-    retry: &mut Retry,
-) -> Ended {
-    let connected = tokio::select! {
-        connected = tokio::time::timeout(CONNECT_TIMEOUT, connect(url)) => connected,
-        () = signals.closed() => return Ended::NoListener,
+/// How the successor comes on; never, while there is none.
+async fn progress(next: Option<&mut Successor>) -> Next {
+    let Some(next) = next else {
+        return std::future::pending().await;
     };
-    let mut socket = match connected {
-        Ok(Ok(socket)) => socket,
-        Ok(Err(error)) => return error.into(),
-        Err(_) => return Ended::ConnectTimeout,
-    };
-    if signals.send(Signal::Connected).await.is_err() {
-        return Ended::NoListener;
-    }
-    let mut requests = subscriptions(streams).into_iter();
-    let mut next_request = tokio::time::interval(REQUEST_INTERVAL);
-    next_request.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let ended = loop {
-        let frame = tokio::select! {
-            _ = next_request.tick(), if requests.len() > 0 => {
-                if let Some(request) = requests.next()
-                    && let Err(error) = socket.send(Frame::text(request)).await
-                {
-                    break error.into();
-                }
-                continue;
+    let until = next.until;
+    match next.stage {
+        SuccessorStage::Subscribing => {
+            let subscribed = next
+                .link
+                .stage
+                .wait_for(|stage| *stage == LinkStage::Subscribed);
+            let outcome = tokio::time::timeout_at(until, subscribed).await;
+            match outcome.map(|subscribed| subscribed.map(drop)) {
+                Ok(Ok(())) => Next::Subscribed,
+                // It has ended.
+                Ok(Err(_)) => Next::GiveUp,
+                Err(_) => match *next.link.stage.borrow() {
+                    LinkStage::Connecting => Next::GiveUp,
+                    LinkStage::Open | LinkStage::Subscribed => Next::TakeOver,
+                },
             }
-            frame = tokio::time::timeout(SILENCE_MAX, socket.next()) => frame,
-            () = signals.closed() => break Ended::NoListener,
-        };
-        let signal = match frame {
-            Err(_) => break Ended::Silent,
-            Ok(None) => break Ended::Closed,
-            Ok(Some(Err(error))) => break error.into(),
-            Ok(Some(Ok(frame))) => match read(frame) {
-                Ok(signal) => signal,
-                Err(ended) => break ended,
-            },
-        };
-        if matches!(signal, Signal::Message(_)) {
-            retry.reset();
         }
-        if signals.send(signal).await.is_err() {
-            break Ended::NoListener;
+        SuccessorStage::Overlapping => {
+            tokio::time::sleep_until(until).await;
+            Next::TakeOver
         }
-    };
-    close(socket).await;
-    ended
-}
-
-async fn connect(url: &str) -> Result<Socket, tungstenite::Error> {
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(MESSAGE_BYTES_MAX))
-        .max_frame_size(Some(MESSAGE_BYTES_MAX));
-    let (socket, _) = connect_async_with_config(url, Some(config), true).await?;
-    Ok(socket)
-}
-
-/// Says goodbye, if the other end still listens.
-async fn close(mut socket: Socket) {
-    let goodbye = tokio::time::timeout(Duration::from_secs(1), socket.close(None)).await;
-    if let Ok(Err(error)) = goodbye {
-        tracing::debug!(%error, "the connection had ended already");
     }
 }
 
-/// What a frame says. Pings are answered by the library with the pong that copies them.
-fn read(frame: Frame) -> Result<Signal, Ended> {
-    let text = match &frame {
-        Frame::Text(text) => text.as_str(),
-        Frame::Binary(_) => {
-            return Ok(Signal::Bad(
-                SkipReason::BadMessage,
-                String::from("a binary message"),
-            ));
-        }
-        Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_) => return Ok(Signal::Alive),
-        Frame::Close(_) => return Err(Ended::Closed),
-    };
-    match Message::parse(text) {
-        Ok(Message::ServerShutdown) => Err(Ended::ServerShutdown),
-        Ok(Message::Response(Response::Done)) => Ok(Signal::Alive),
-        Ok(Message::Response(Response::Failed { code, message })) => {
-            tracing::warn!(code, message, "Binance refuses a subscription");
-            Ok(Signal::Alive)
-        }
-        Ok(
-            message @ (Message::Trade(_)
-            | Message::AggregateTrade(_)
-            | Message::DepthDiff(_)
-            | Message::DepthSnapshot(_)
-            | Message::BookTicker
-            | Message::Unknown),
-        ) => Ok(Signal::Message(message)),
-        Err(error) => Ok(Signal::Bad(SkipReason::BadMessage, error.to_string())),
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
-}
-
-/// The requests that subscribe to `streams`.
-fn subscriptions(streams: &[String]) -> Vec<String> {
-    streams
-        .chunks(STREAMS_PER_REQUEST)
-        .zip(1_u64..)
-        .map(|(params, id)| {
-            serde_json::json!({"method": "SUBSCRIBE", "params": params, "id": id}).to_string()
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -5,18 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shardbook_engine::command::FeedSource;
+use shardbook_engine::instrument::Instrument;
 use shardbook_engine::time::{Clock, SystemClock};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::feed::Mapped;
+use crate::connection::STREAMS_MAX;
+use crate::feed::{Mapped, binance_symbol, simulated_symbol, streams_of};
+use crate::inquiry::Inquiries;
 use crate::lane::{Input, Lane, LaneParts};
 use crate::market::Market;
 use crate::message::Message;
 use crate::quiet::Quiet;
+use crate::simulated::SimulatedMarket;
 use crate::sink::Sink;
 use crate::source::Signal;
 use crate::status::{FeedState, FeedStatus, SkipReason};
+use crate::trades::Holes;
 
 /// How often bad messages are told.
 const BAD_MESSAGE_LOG_INTERVAL: Duration = Duration::from_secs(60);
@@ -36,11 +41,37 @@ pub(crate) struct RunningSource {
     pub(crate) end: SourceEnd,
     /// What it says.
     pub(crate) signals: mpsc::Receiver<Signal>,
-    /// Where it is asked for depth snapshots, if it has to be asked.
-    pub(crate) snapshots: Option<mpsc::Sender<String>>,
+    /// Where it is asked for depth snapshots and missed trades, if it can be asked.
+    pub(crate) inquiries: Option<Inquiries>,
+    /// How it is told of another instrument.
+    pub(crate) more: More,
     /// After so long without a sign of life the mirror is withdrawn; a source without it is
     /// never silent.
     pub(crate) silence_max: Option<Duration>,
+}
+
+impl RunningSource {
+    /// What it calls an instrument, in upper case; nothing, if it can't feed it.
+    fn symbol_of(&self, instrument: &Instrument) -> Option<String> {
+        match self.kind {
+            FeedSource::Binance => binance_symbol(instrument),
+            FeedSource::Simulated => Some(simulated_symbol(instrument)),
+        }
+    }
+}
+
+/// How a source is told of another instrument.
+pub(crate) enum More {
+    /// By more streams to subscribe to.
+    Streams(watch::Sender<Vec<String>>),
+    /// By a market to simulate, made with this seed and from this id on.
+    Markets {
+        markets: mpsc::Sender<SimulatedMarket>,
+        seed: u64,
+        first_id: u64,
+    },
+    /// Not at all: it holds what it holds.
+    Nothing,
 }
 
 /// What it means when a source has nothing more to say.
@@ -53,9 +84,11 @@ pub(crate) enum SourceEnd {
 }
 
 /// The feed's one task that sees every message.
-pub(crate) struct Dispatcher {
+pub(crate) struct Dispatcher<S> {
     source: RunningSource,
     lanes: BTreeMap<String, Vec<Lane>>,
+    liquidity_levels: usize,
+    sink: Arc<S>,
     status: watch::Sender<FeedStatus>,
     connections: u64,
     last_sign_of_life: Instant,
@@ -70,46 +103,109 @@ enum MirrorState {
     Withdrawn,
 }
 
-impl Dispatcher {
+impl<S: Sink> Dispatcher<S> {
     /// Starts a lane for every instrument that the source feeds.
-    pub(crate) fn new<S: Sink>(
+    pub(crate) fn new(
         source: RunningSource,
         mapped: Vec<Mapped>,
         liquidity_levels: usize,
-        sink: &Arc<S>,
+        sink: Arc<S>,
         status: watch::Sender<FeedStatus>,
     ) -> Self {
-        let mut lanes: BTreeMap<String, Vec<Lane>> = BTreeMap::new();
-        for (symbol, instrument) in mapped {
-            let lane = Lane::start(LaneParts {
-                market: Market::new(Arc::clone(&instrument), source.kind, liquidity_levels),
-                instrument,
-                symbol: symbol.clone(),
-                sink: Arc::clone(sink),
-                status: status.clone(),
-                snapshots: source.snapshots.clone(),
-            });
-            lanes.entry(symbol).or_default().push(lane);
-        }
-        Self {
+        let mut dispatcher = Self {
             source,
-            lanes,
+            lanes: BTreeMap::new(),
+            liquidity_levels,
+            sink,
             status,
             connections: 0,
             last_sign_of_life: Instant::now(),
             mirror: MirrorState::Kept,
             bad_messages: Quiet::new(BAD_MESSAGE_LOG_INTERVAL),
+        };
+        for (symbol, instrument) in mapped {
+            dispatcher.start_lane(symbol, instrument);
         }
+        dispatcher
+    }
+
+    fn start_lane(&mut self, symbol: String, instrument: Arc<Instrument>) {
+        let holes = match self.source.inquiries {
+            Some(_) => Holes::Filled {
+                taken_in: self
+                    .sink
+                    .feed_at_start(instrument.id)
+                    .positions
+                    .of(self.source.kind)
+                    .trade_id,
+            },
+            None => Holes::Counted,
+        };
+        let levels = self.liquidity_levels;
+        let lane = Lane::start(LaneParts {
+            market: Market::new(Arc::clone(&instrument), self.source.kind, levels, holes),
+            instrument,
+            symbol: symbol.clone(),
+            sink: Arc::clone(&self.sink),
+            status: self.status.clone(),
+            inquiries: self.source.inquiries.clone(),
+        });
+        self.lanes.entry(symbol).or_default().push(lane);
+    }
+
+    /// Feeds another instrument from now on, if the source can.
+    fn add(&mut self, instrument: Arc<Instrument>) {
+        let Some(symbol) = self.source.symbol_of(&instrument) else {
+            return;
+        };
+        match &self.source.more {
+            More::Streams(streams) => {
+                let known = streams.borrow().clone();
+                let mut added = streams_of(&symbol, self.liquidity_levels);
+                added.retain(|stream| !known.contains(stream));
+                if known.len() + added.len() > STREAMS_MAX {
+                    tracing::warn!(
+                        instrument = %instrument.symbol,
+                        "one connection to Binance carries {STREAMS_MAX} streams; this instrument is not fed"
+                    );
+                    return;
+                }
+                streams.send_modify(|streams| streams.append(&mut added));
+            }
+            More::Markets {
+                markets,
+                seed,
+                first_id,
+            } => {
+                let market =
+                    SimulatedMarket::new(Arc::clone(&instrument), symbol.clone(), *seed, *first_id);
+                // It takes them in between two steps, and there is room for many.
+                if markets.try_send(market).is_err() {
+                    tracing::warn!(instrument = %instrument.symbol, "this instrument is not fed");
+                    return;
+                }
+            }
+            More::Nothing => return,
+        }
+        self.start_lane(symbol, instrument);
     }
 
     /// Follows the source until it ends or the feed is stopped; returns once everything
     /// delivered is answered.
-    pub(crate) async fn run(mut self, mut stopped: watch::Receiver<Run>) {
+    pub(crate) async fn run(
+        mut self,
+        mut stopped: watch::Receiver<Run>,
+        mut additions: mpsc::Receiver<Arc<Instrument>>,
+    ) {
         let ended = loop {
             let silent = self.silent_at();
             let signal = tokio::select! {
                 biased;
                 () = until_stopped(&mut stopped) => break None,
+                Some(instrument) = additions.recv() => {
+                    self.add(instrument);
+                    continue;
+                }
                 signal = self.source.signals.recv() => signal,
                 () = sleep_until(silent) => {
                     self.withdraw().await;
@@ -148,19 +244,29 @@ impl Dispatcher {
                 self.last_sign_of_life = Instant::now();
                 self.tell_all(&Input::StartOver).await;
             }
+            Signal::HandedOver => {
+                self.status
+                    .send_modify(|status| status.counts.reconnects += 1);
+                self.last_sign_of_life = Instant::now();
+            }
             Signal::Disconnected => {
                 self.status
                     .send_modify(|status| status.state = FeedState::Down);
             }
-            Signal::Alive => self.last_sign_of_life = Instant::now(),
+            Signal::Alive | Signal::Answered => self.last_sign_of_life = Instant::now(),
             Signal::Message(message) => self.take_message(message).await,
             Signal::Bad(reason, what) => {
                 self.status.send_modify(|status| {
                     status.counts.messages += 1;
                     status.counts.skip(reason);
                 });
-                if let Some(held_back) = self.bad_messages.speak(std::time::Instant::now()) {
+                if let Some(held_back) = self.bad_messages.speak(Instant::now().into_std()) {
                     tracing::warn!(%reason, what, held_back, "skipped what is no message");
+                }
+            }
+            Signal::Fill { symbol, fill } => {
+                for lane in self.lanes.get(&symbol).into_iter().flatten() {
+                    tell(lane, Input::Fill(fill.clone())).await;
                 }
             }
             Signal::Played(progress) => {
@@ -232,6 +338,8 @@ impl Dispatcher {
     async fn withdraw(&mut self) {
         tracing::info!("the feed is silent; its mirrored liquidity is withdrawn");
         self.mirror = MirrorState::Withdrawn;
+        self.status
+            .send_modify(|status| status.state = FeedState::Down);
         self.tell_all(&Input::Withdraw).await;
     }
 

@@ -1,7 +1,6 @@
 //! The feed as the exchange holds it: started, watched, stopped.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,16 +12,20 @@ use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::connection::{self, STREAMS_MAX};
-use crate::dispatcher::{Dispatcher, Run, RunningSource, SourceEnd};
+use crate::connection::{self, Event, STREAMS_MAX};
+use crate::dispatcher::{Dispatcher, More, Run, RunningSource, SourceEnd};
+use crate::inquiry::Inquiries;
 use crate::player;
-use crate::recording;
-use crate::rest::{self, RestClient, RestError};
+use crate::recording::{self, RecordingError};
+use crate::rest::{RestClient, RestError};
 use crate::retry::Retry;
 use crate::simulated::SimulatedMarket;
 use crate::sink::Sink;
-use crate::source::{SIGNALS_MAX, Source};
+use crate::source::{BinanceSource, FileSource, SIGNALS_MAX, Signal, SimulatedSource, Source};
 use crate::status::{FeedState, FeedStatus};
+
+/// Most instruments that wait to be added to a running feed.
+const ADDITIONS_MAX: usize = 1_024;
 
 /// How often the exchange is asked to withdraw a mirror before the start is given up.
 const WITHDRAW_ATTEMPTS: usize = 10;
@@ -42,14 +45,9 @@ pub struct FeedConfig {
 /// Why the feed can't be started.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// The file can't be read.
-    #[error("the feed's file {} can't be read", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// What the machine said.
-        source: std::io::Error,
-    },
+    /// The file can't be read, or does not say of what it is.
+    #[error(transparent)]
+    File(#[from] RecordingError),
     /// The file holds market data of a symbol that no instrument is mapped to.
     #[error(
         "the feed's file {} holds {symbol}, which is no instrument's binance_symbol; mapped are: {mapped}",
@@ -57,7 +55,7 @@ pub enum StartError {
     )]
     UnmappedSymbol {
         /// Which file.
-        path: PathBuf,
+        path: std::path::PathBuf,
         /// The symbol.
         symbol: String,
         /// Those that are mapped.
@@ -84,16 +82,36 @@ pub enum StartError {
 pub struct Feed {
     status: watch::Receiver<FeedStatus>,
     stop: watch::Sender<Run>,
+    additions: mpsc::Sender<Arc<Instrument>>,
     task: Option<JoinHandle<()>>,
 }
 
+/// A way to a running feed, for those who add instruments to the exchange.
+#[derive(Clone, Debug)]
+pub struct FeedHandle {
+    additions: mpsc::Sender<Arc<Instrument>>,
+}
+
+impl FeedHandle {
+    /// Feeds another instrument from now on, if the feed's source can: Binance's live streams are
+    /// subscribed to on the connection that stands, a simulated market begins, a file holds what it
+    /// holds. Call it once the exchange takes commands for the instrument. An instrument without
+    /// a symbol of Binance's, and a feed that is off or has ended, change nothing.
+    pub async fn add(&self, instrument: Arc<Instrument>) {
+        if self.additions.send(instrument).await.is_err() {
+            tracing::debug!("no feed runs that could take in another instrument");
+        }
+    }
+}
+
 impl Feed {
-    /// Checks the source, withdraws a mirror that nothing would keep alive (so that no one
-    /// trades against a dead book), and begins to deliver. Returns once that is done: start the
-    /// feed before listening.
+    /// Checks the source, withdraws mirrors that nothing would keep alive (so that no one trades
+    /// against a dead book), and begins to deliver. Returns once that is done: start the feed
+    /// before listening.
     ///
-    /// A file leaves the mirror as it is until its first snapshot replaces it: playing a finished
-    /// file again must end with the same book.
+    /// A file leaves what an earlier one or the live feed mirrored on its instruments as it is,
+    /// until its first snapshot replaces it: playing a finished file again must end with the same
+    /// book.
     ///
     /// # Errors
     /// When a setting is wrong, or the exchange does not take the withdrawal; a missing network
@@ -105,16 +123,15 @@ impl Feed {
     ) -> Result<Self, StartError> {
         let sink = Arc::new(sink);
         let mapped = mapped(&config.source, &instruments).await?;
-        let keeps_mirror = matches!(config.source, Source::File(_)) && config.liquidity_levels > 0;
-        if !keeps_mirror {
-            withdraw(&instruments, &*sink).await?;
-        }
+        withdraw(&to_withdraw(&config, &mapped, &instruments, &*sink), &*sink).await?;
         let (stop, stopped) = watch::channel(Run::On);
+        let (additions, added) = mpsc::channel(ADDITIONS_MAX);
         let Some(source) = start_source(&config, &mapped)? else {
             let (_, status) = watch::channel(FeedStatus::default());
             return Ok(Self {
                 status,
                 stop,
+                additions,
                 task: None,
             });
         };
@@ -122,11 +139,12 @@ impl Feed {
             state: FeedState::Connecting,
             ..FeedStatus::default()
         });
-        let dispatcher = Dispatcher::new(source, mapped, config.liquidity_levels, &sink, status);
+        let dispatcher = Dispatcher::new(source, mapped, config.liquidity_levels, sink, status);
         Ok(Self {
             status: watched,
             stop,
-            task: Some(tokio::spawn(dispatcher.run(stopped))),
+            additions,
+            task: Some(tokio::spawn(dispatcher.run(stopped, added))),
         })
     }
 
@@ -134,6 +152,14 @@ impl Feed {
     #[must_use]
     pub fn status(&self) -> watch::Receiver<FeedStatus> {
         self.status.clone()
+    }
+
+    /// A way to add instruments while it runs.
+    #[must_use]
+    pub fn handle(&self) -> FeedHandle {
+        FeedHandle {
+            additions: self.additions.clone(),
+        }
     }
 
     /// Stops taking in market data and waits until everything delivered is answered: call it
@@ -150,6 +176,27 @@ impl Feed {
             Err(_) => tracing::warn!("the feed stops with commands unanswered"),
         }
     }
+}
+
+/// The instruments whose mirror nothing would keep alive: all, but for those that a file goes on
+/// with.
+fn to_withdraw<S: Sink>(
+    config: &FeedConfig,
+    mapped: &[Mapped],
+    instruments: &[Arc<Instrument>],
+    sink: &S,
+) -> Vec<Arc<Instrument>> {
+    let goes_on = |instrument: &Instrument| {
+        let is_held = mapped.iter().any(|(_, held)| held.id == instrument.id);
+        let mirrored = sink.feed_at_start(instrument.id).mirror_source;
+        is_held && mirrored == Some(FeedSource::Binance)
+    };
+    let is_file = matches!(config.source, Source::File(_)) && config.liquidity_levels > 0;
+    instruments
+        .iter()
+        .filter(|instrument| !(is_file && goes_on(instrument)))
+        .map(Arc::clone)
+        .collect()
 }
 
 /// Takes every instrument's mirror off the book.
@@ -179,29 +226,35 @@ async fn withdraw<S: Sink>(instruments: &[Arc<Instrument>], sink: &S) -> Result<
 /// A source's name for an instrument, in upper case, and the instrument.
 pub(crate) type Mapped = (String, Arc<Instrument>);
 
+/// Binance's name for an instrument, in upper case.
+pub(crate) fn binance_symbol(instrument: &Instrument) -> Option<String> {
+    let symbol = instrument.binance_symbol.as_ref()?;
+    Some(symbol.to_ascii_uppercase())
+}
+
+/// A simulated market's name for an instrument, in upper case.
+pub(crate) fn simulated_symbol(instrument: &Instrument) -> String {
+    binance_symbol(instrument).unwrap_or_else(|| instrument.symbol.as_str().to_ascii_uppercase())
+}
+
 /// Which of the source's symbols go to which instrument.
 async fn mapped(
     source: &Source,
     instruments: &[Arc<Instrument>],
 ) -> Result<Vec<Mapped>, StartError> {
-    let by_binance_symbol = instruments.iter().filter_map(|instrument| {
-        let symbol = instrument.binance_symbol.as_ref()?;
-        Some((symbol.to_ascii_uppercase(), Arc::clone(instrument)))
-    });
+    let by_binance_symbol = instruments
+        .iter()
+        .filter_map(|instrument| Some((binance_symbol(instrument)?, Arc::clone(instrument))));
     match source {
         Source::Off => Ok(Vec::new()),
         Source::Binance(_) => Ok(by_binance_symbol.collect()),
         Source::Simulated(_) => Ok(instruments
             .iter()
-            .map(|instrument| {
-                let binance = instrument.binance_symbol.as_deref();
-                let symbol = binance.unwrap_or(instrument.symbol.as_str());
-                (symbol.to_ascii_uppercase(), Arc::clone(instrument))
-            })
+            .map(|instrument| (simulated_symbol(instrument), Arc::clone(instrument)))
             .collect()),
         Source::File(file) => {
             let all: Vec<Mapped> = by_binance_symbol.collect();
-            let held = symbols_of(&file.path).await?;
+            let held = symbols_of(file).await?;
             if let Some(symbol) = held
                 .iter()
                 .find(|held| !all.iter().any(|(symbol, _)| symbol == *held))
@@ -222,14 +275,18 @@ async fn mapped(
 }
 
 /// The symbols that a file holds.
-async fn symbols_of(path: &Path) -> Result<BTreeSet<String>, StartError> {
-    let owned = path.to_owned();
-    let read = tokio::task::spawn_blocking(move || recording::symbols(&owned)).await;
-    read.unwrap_or_else(|broken| Err(std::io::Error::other(broken)))
-        .map_err(|source| StartError::File {
-            path: path.to_owned(),
-            source,
+async fn symbols_of(file: &FileSource) -> Result<BTreeSet<String>, StartError> {
+    let FileSource { path, symbol, .. } = file.clone();
+    let read = {
+        let path = path.clone();
+        tokio::task::spawn_blocking(move || recording::symbols(&path, symbol.as_deref())).await
+    };
+    Ok(read.unwrap_or_else(|broken| {
+        Err(RecordingError::File {
+            path,
+            source: std::io::Error::other(broken),
         })
+    })?)
 }
 
 /// Sets a source going; `None` if there is none.
@@ -237,89 +294,110 @@ fn start_source(
     config: &FeedConfig,
     mapped: &[Mapped],
 ) -> Result<Option<RunningSource>, StartError> {
-    let (sender, signals) = mpsc::channel(SIGNALS_MAX);
     Ok(match &config.source {
         Source::Off => None,
-        Source::Binance(binance) => {
-            let streams = streams(mapped, config.liquidity_levels);
-            if streams.len() > STREAMS_MAX {
-                return Err(StartError::TooManyStreams {
-                    streams: streams.len(),
-                });
-            }
-            let client = RestClient::new(&binance.rest_url)?;
-            let (snapshots, requests) = mpsc::channel(STREAMS_MAX);
-            tokio::spawn(rest::serve_snapshots(client, requests, sender.clone()));
-            tokio::spawn(connection::run(
-                binance.websocket_url.clone(),
-                streams,
-                sender,
-            ));
-            Some(RunningSource {
-                kind: FeedSource::Binance,
-                end: SourceEnd::Never,
-                signals,
-                snapshots: Some(snapshots),
-                silence_max: Some(binance.silence_max),
-            })
-        }
-        Source::File(file) => {
-            let only_symbol = match mapped {
-                [(symbol, _)] => Some(symbol.clone()),
-                _ => None,
-            };
-            tokio::spawn(player::play_file(
-                file.path.clone(),
-                file.pace,
-                only_symbol,
-                sender,
-            ));
-            Some(RunningSource {
-                kind: FeedSource::Binance,
-                end: SourceEnd::Finish,
-                signals,
-                snapshots: None,
-                silence_max: None,
-            })
-        }
-        Source::Simulated(simulated) => {
-            let first_id = SystemClock.now().microseconds();
-            let markets = mapped
-                .iter()
-                .map(|(symbol, instrument)| {
-                    let instrument = Arc::clone(instrument);
-                    SimulatedMarket::new(instrument, symbol.clone(), simulated.seed, first_id)
-                })
-                .collect();
-            tokio::spawn(player::play_simulated(
-                markets,
-                simulated.step,
-                SystemClock,
-                sender,
-            ));
-            Some(RunningSource {
-                kind: FeedSource::Simulated,
-                end: SourceEnd::Never,
-                signals,
-                snapshots: None,
-                silence_max: None,
-            })
-        }
+        Source::Binance(binance) => Some(start_binance(binance, mapped, config.liquidity_levels)?),
+        Source::File(file) => Some(start_file(file, mapped)),
+        Source::Simulated(simulated) => Some(start_simulated(simulated, mapped)),
     })
 }
 
-/// The streams to subscribe to: trades, and depth if any of it is mirrored.
-fn streams(mapped: &[Mapped], liquidity_levels: usize) -> Vec<String> {
-    let symbols: BTreeSet<String> = mapped
+fn start_binance(
+    binance: &BinanceSource,
+    mapped: &[Mapped],
+    liquidity_levels: usize,
+) -> Result<RunningSource, StartError> {
+    let symbols: BTreeSet<&str> = mapped.iter().map(|(symbol, _)| symbol.as_str()).collect();
+    let streams: Vec<String> = symbols
         .iter()
-        .map(|(symbol, _)| symbol.to_ascii_lowercase())
+        .flat_map(|symbol| streams_of(symbol, liquidity_levels))
         .collect();
-    symbols
+    if streams.len() > STREAMS_MAX {
+        return Err(StartError::TooManyStreams {
+            streams: streams.len(),
+        });
+    }
+    let (sender, signals) = mpsc::channel(SIGNALS_MAX);
+    let (streams, subscribed) = watch::channel(streams);
+    let client = RestClient::new(&binance.rest_url)?;
+    let inquiries = Inquiries::answer(client, sender.clone());
+    let url = binance.websocket_url.clone();
+    tokio::spawn(connection::run(url, subscribed, sender, signal));
+    Ok(RunningSource {
+        kind: FeedSource::Binance,
+        end: SourceEnd::Never,
+        signals,
+        inquiries: Some(inquiries),
+        more: More::Streams(streams),
+        silence_max: Some(binance.silence_max),
+    })
+}
+
+/// What the connection says, as a source says it.
+fn signal(event: Event) -> Signal {
+    match event {
+        Event::Connected => Signal::Connected,
+        Event::HandedOver => Signal::HandedOver,
+        Event::Disconnected => Signal::Disconnected,
+        Event::Heard { signal, .. } => signal,
+    }
+}
+
+fn start_file(file: &FileSource, mapped: &[Mapped]) -> RunningSource {
+    let (sender, signals) = mpsc::channel(SIGNALS_MAX);
+    let only_symbol = match mapped {
+        [(symbol, _)] => Some(symbol.clone()),
+        _ => None,
+    };
+    tokio::spawn(player::play_file(file.clone(), only_symbol, sender));
+    RunningSource {
+        kind: FeedSource::Binance,
+        end: SourceEnd::Finish,
+        signals,
+        inquiries: None,
+        more: More::Nothing,
+        silence_max: None,
+    }
+}
+
+fn start_simulated(simulated: &SimulatedSource, mapped: &[Mapped]) -> RunningSource {
+    let (sender, signals) = mpsc::channel(SIGNALS_MAX);
+    let (markets, more_markets) = mpsc::channel(ADDITIONS_MAX);
+    let first_id = SystemClock.now().microseconds();
+    let seed = simulated.seed;
+    let first = mapped
         .iter()
-        .flat_map(|symbol| {
-            let depth = (liquidity_levels > 0).then(|| format!("{symbol}@depth@100ms"));
-            [Some(format!("{symbol}@trade")), depth]
+        .map(|(symbol, instrument)| {
+            SimulatedMarket::new(Arc::clone(instrument), symbol.clone(), seed, first_id)
         })
-        .flatten()
-        .collect()
+        .collect();
+    tokio::spawn(player::play_simulated(
+        first,
+        more_markets,
+        simulated.step,
+        SystemClock,
+        sender,
+    ));
+    RunningSource {
+        kind: FeedSource::Simulated,
+        end: SourceEnd::Never,
+        signals,
+        inquiries: None,
+        more: More::Markets {
+            markets,
+            seed,
+            first_id,
+        },
+        silence_max: None,
+    }
+}
+
+/// The streams of a symbol to subscribe to: trades, and depth if any of it is mirrored.
+pub(crate) fn streams_of(symbol: &str, liquidity_levels: usize) -> Vec<String> {
+    let symbol = symbol.to_ascii_lowercase();
+    let mut streams = vec![format!("{symbol}@trade")];
+    if liquidity_levels > 0 {
+        streams.push(format!("{symbol}@depth@100ms"));
+    }
+    streams
 }

@@ -15,7 +15,10 @@ use shardbook_engine::command::{Command, MirrorScope};
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::responder::{CallError, Outcome};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
+use crate::hole::{Fill, FillRequest};
+use crate::inquiry::Inquiries;
 use crate::market::{Market, Need};
 use crate::message::Message;
 use crate::retry::Retry;
@@ -42,11 +45,18 @@ const RETRY_LONGEST: Duration = Duration::from_secs(1);
 /// once it trades again.
 const IGNORED_PER_RESTATEMENT: u64 = 10;
 
+/// Where no diff comes after an update that was lost or ignored, the whole mirror is stated after
+/// a while; and again and again, ever less often, while that is ignored too.
+const RESTATE_FIRST: Duration = Duration::from_secs(1);
+const RESTATE_LONGEST: Duration = Duration::from_secs(15);
+
 /// What a lane is told.
 #[derive(Clone, Debug)]
 pub(crate) enum Input {
     /// A message of its symbol.
     Message(Arc<Message>),
+    /// What a request for its missed trades came to.
+    Fill(Fill),
     /// What comes now does not continue what came before.
     StartOver,
     /// The source is dead: nothing may rest in its name.
@@ -66,8 +76,9 @@ pub(crate) struct LaneParts<S> {
     pub(crate) market: Market,
     pub(crate) sink: Arc<S>,
     pub(crate) status: watch::Sender<FeedStatus>,
-    /// Where snapshots are asked for; a source without one sends them by itself.
-    pub(crate) snapshots: Option<mpsc::Sender<String>>,
+    /// Where snapshots and missed trades are asked for; a source without it sends what it has by
+    /// itself.
+    pub(crate) inquiries: Option<Inquiries>,
 }
 
 impl Lane {
@@ -81,6 +92,10 @@ impl Lane {
             diffs_without_book: 0,
             ignored_in_a_row: 0,
             ignored_trades: IgnoredTrades::Untold,
+            lost: LostUpdate::None,
+            mirror: MirrorState::Kept,
+            restate_at: None,
+            restate_waits: Retry::new(RESTATE_FIRST, RESTATE_LONGEST),
         };
         Self {
             inputs: sender,
@@ -97,6 +112,11 @@ struct Runner<S> {
     /// Mirror updates that should have changed something and did not, since the last that did.
     ignored_in_a_row: u64,
     ignored_trades: IgnoredTrades,
+    lost: LostUpdate,
+    mirror: MirrorState,
+    /// When the whole mirror is stated, unless an update is taken in before.
+    restate_at: Option<Instant>,
+    restate_waits: Retry,
 }
 
 /// A delivered command and the answer to come. The command is kept, for it may be needed again.
@@ -110,6 +130,21 @@ struct InFlight {
 enum IgnoredTrades {
     Untold,
     Told,
+}
+
+/// Whether the source is dead, and nothing may rest in its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum MirrorState {
+    Kept,
+    Withdrawn,
+}
+
+/// Whether an update may have been lost while a later one was taken in. Then stating the whole
+/// at that later one's place changes nothing, unless the mirror is withdrawn first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LostUpdate {
+    None,
+    Perhaps,
 }
 
 /// What an answer asks for.
@@ -129,8 +164,17 @@ impl<S: Sink> Runner<S> {
                     Some(input) => self.take(input).await,
                     None => break,
                 },
+                () = sleep_until(self.restate_at), if room => self.restate().await,
             }
         }
+        self.settle_all().await;
+        if self.restate_at.is_some() {
+            self.restate().await;
+            self.settle_all().await;
+        }
+    }
+
+    async fn settle_all(&mut self) {
         while !self.in_flight.is_empty() {
             let outcome = oldest(&mut self.in_flight).await;
             self.settle_oldest(outcome).await;
@@ -140,6 +184,7 @@ impl<S: Sink> Runner<S> {
     async fn take(&mut self, input: Input) {
         match input {
             Input::Message(message) => self.take_message(&message).await,
+            Input::Fill(fill) => self.take_fill(fill).await,
             Input::StartOver => self.parts.market.start_over(),
             Input::Withdraw => self.withdraw().await,
         }
@@ -147,7 +192,31 @@ impl<S: Sink> Runner<S> {
 
     async fn withdraw(&mut self) {
         self.parts.market.restate_next();
+        self.mirror = MirrorState::Withdrawn;
         self.deliver(Command::WithdrawMirror).await;
+    }
+
+    /// States the whole mirror, though no diff came.
+    async fn restate(&mut self) {
+        self.restate_at = None;
+        if self.mirror == MirrorState::Withdrawn {
+            return;
+        }
+        let mut counts = Counts::default();
+        let Some(whole) = self.parts.market.restate(&mut counts) else {
+            return;
+        };
+        if self.lost == LostUpdate::Perhaps {
+            self.deliver(Command::WithdrawMirror).await;
+        }
+        self.deliver(whole).await;
+    }
+
+    /// The exchange has missed, or may have missed, an update.
+    fn restate_soon(&mut self) {
+        if self.restate_at.is_none() {
+            self.restate_at = Some(Instant::now() + self.restate_waits.next_wait());
+        }
     }
 
     async fn take_message(&mut self, message: &Message) {
@@ -155,31 +224,66 @@ impl<S: Sink> Runner<S> {
             self.snapshot_asked = false;
         }
         let mut counts = Counts::default();
-        let (command, need) = self.parts.market.take(message, &mut counts);
+        let mut commands = Vec::new();
+        let need = self.parts.market.take(message, &mut counts, &mut commands);
+        self.follow_up(need, &counts, commands).await;
+    }
+
+    async fn take_fill(&mut self, fill: Fill) {
+        let mut counts = Counts::default();
+        let mut commands = Vec::new();
+        let need = self.parts.market.fill(fill, &mut counts, &mut commands);
+        self.follow_up(need, &counts, commands).await;
+    }
+
+    async fn follow_up(&mut self, need: Need, counts: &Counts, mut commands: Vec<Command>) {
+        let mut counts = counts.clone();
+        let mut need = need;
+        // Where there is no room to ask, the answer is that nothing could be had; then the next
+        // hole may be asked for.
+        while let Need::Fill(request) = need {
+            let hole = request.hole();
+            if self.ask(request) {
+                need = Need::Nothing;
+            } else {
+                let found = Vec::new();
+                let nothing = Fill { hole, found };
+                need = self.parts.market.fill(nothing, &mut counts, &mut commands);
+            }
+        }
         if counts != Counts::default() {
             self.count(|total| total.add(&counts));
         }
-        match need {
-            Need::Nothing => {}
-            Need::Snapshot => self.need_snapshot().await,
+        if need == Need::Snapshot {
+            self.need_snapshot().await;
         }
-        if let Some(command) = command {
+        for command in commands {
             if matches!(command, Command::Mirror(_)) {
                 self.diffs_without_book = 0;
+                self.mirror = MirrorState::Kept;
             }
             self.deliver(command).await;
         }
+    }
+
+    /// Asks for missed trades, if there is anyone to ask.
+    fn ask(&self, request: FillRequest) -> bool {
+        self.parts.inquiries.as_ref().is_some_and(|inquiries| {
+            let symbol = self.parts.symbol.clone();
+            inquiries.fills.try_send((symbol, request)).is_ok()
+        })
     }
 
     /// Asks once until a snapshot comes. Where there is no room to ask, the next diff asks. A
     /// source that can't be asked sends a snapshot when it has one; what it does not hold it
     /// will not hold when it is played again, and must come to the same.
     async fn need_snapshot(&mut self) {
-        let Some(snapshots) = &self.parts.snapshots else {
+        let Some(inquiries) = &self.parts.inquiries else {
             return;
         };
         if !self.snapshot_asked {
-            self.snapshot_asked = snapshots.try_send(self.parts.symbol.clone()).is_ok();
+            let symbol = self.parts.symbol.clone();
+            self.snapshot_asked = inquiries.snapshots.try_send(symbol).is_ok();
         }
         self.diffs_without_book += 1;
         if self.diffs_without_book == DIFFS_WITHOUT_BOOK_MAX {
@@ -240,13 +344,16 @@ impl<S: Sink> Runner<S> {
                 CallError::Overloaded | CallError::JournalUnavailable | CallError::ShardRestarting,
             ) => {
                 if mirrors {
+                    self.lost = LostUpdate::Perhaps;
                     self.parts.market.restate_next();
+                    self.restate_soon();
                 }
                 return Settled::Again(command);
             }
             Err(error @ (CallError::Refused(_) | CallError::CommandRefused)) => {
                 if mirrors {
                     self.parts.market.restate_next();
+                    self.restate_soon();
                 }
                 tracing::warn!(
                     instrument = %self.parts.instrument.symbol,
@@ -277,10 +384,18 @@ impl<S: Sink> Runner<S> {
                         self.parts.market.restate_next();
                     }
                     self.ignored_in_a_row += 1;
+                    self.restate_soon();
                 }
             }
-            Command::Mirror(_) => {
+            Command::Mirror(update) => {
                 self.ignored_in_a_row = 0;
+                self.restate_waits.reset();
+                if update.scope == MirrorScope::Whole {
+                    self.lost = LostUpdate::None;
+                }
+                if self.lost == LostUpdate::None {
+                    self.restate_at = None;
+                }
                 self.count(|total| total.mirror_updates += 1);
             }
             Command::WithdrawMirror
@@ -317,6 +432,13 @@ impl<S: Sink> Runner<S> {
 async fn oldest(in_flight: &mut VecDeque<InFlight>) -> Outcome {
     match in_flight.front_mut() {
         Some(oldest) => received((&mut oldest.receipt).await),
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
     }
 }

@@ -8,20 +8,25 @@
 //!              once        trades: pure
 //! ```
 //!
-//! The pure half ([`message`], [`local_book`], [`liquidity`], [`trades`], [`market`]) knows no
+//! The pure half ([`message`], [`local_book`], [`liquidity`], [`trades`], [`hole`],
+//! [`market`]) knows no
 //! network, no clock and no task. The shell around it ([`source`] and what stands behind it)
 //! moves data. Of the exchange, the crate knows its engine's types and a [`sink::Sink`].
 
 mod connection;
 mod dispatcher;
 pub mod feed;
+pub mod hole;
+mod inquiry;
 mod lane;
+mod link;
 pub mod liquidity;
 pub mod local_book;
 pub mod market;
 pub mod message;
 mod player;
 mod quiet;
+pub mod record;
 pub mod recording;
 pub mod rest;
 mod retry;

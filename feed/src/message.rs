@@ -17,15 +17,21 @@ use shardbook_engine::time::Timestamp;
 use thiserror::Error;
 
 mod amount;
+pub mod dump;
 mod wire;
 
-use wire::{WireAggregateTrade, WireDepthDiff, WireDepthSnapshot, WireTrade};
+use wire::{
+    RestAggregateTrade, RestTrade, WireAggregateTrade, WireDepthDiff, WireDepthSnapshot, WireTrade,
+};
 
 /// Most characters of a bad message that an error shows.
 const SHOWN_MAX: usize = 120;
 
 /// Stream of recorded REST snapshots: ours, not Binance's.
 const SNAPSHOT_STREAM_SUFFIX: &str = "@depthSnapshot";
+
+/// What is wrong with an aggregate of no trades.
+const AGGREGATE_CONTRADICTION: &str = "f is above l";
 
 /// A message of the market data streams, or a depth snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -200,10 +206,7 @@ impl Message {
     /// When the text is not what Binance documents. A kind of message that is not known is no
     /// error.
     pub fn parse(text: &str) -> Result<Self, MessageError> {
-        let malformed = |source| MessageError::Malformed {
-            source,
-            text: shown(text),
-        };
+        let malformed = |source| malformed(source, text);
         let envelope: Envelope<'_> = serde_json::from_str(text).map_err(malformed)?;
         if let (Some(stream), Some(data)) = (&envelope.stream, envelope.data) {
             return of_stream(stream, data.get())
@@ -242,7 +245,7 @@ impl Message {
         let what = match &self {
             Self::DepthDiff(diff) if diff.first_update_id > diff.last_update_id => "U is above u",
             Self::AggregateTrade(trade) if trade.first_trade_id > trade.last_trade_id => {
-                "f is above l"
+                AGGREGATE_CONTRADICTION
             }
             Self::Trade(_)
             | Self::AggregateTrade(_)
@@ -277,6 +280,39 @@ pub fn symbol_of(text: &str) -> Option<String> {
         None => named.symbol.as_deref()?,
     };
     (!symbol.is_empty() && !symbol.starts_with('!')).then(|| symbol.to_ascii_uppercase())
+}
+
+/// The trades in a body of `/api/v3/trades`.
+///
+/// # Errors
+/// When it is not what Binance documents.
+pub fn recent_trades(symbol: &str, body: &str) -> Result<Vec<Trade>, MessageError> {
+    let trades: Vec<RestTrade> =
+        serde_json::from_str(body).map_err(|source| malformed(source, body))?;
+    Ok(trades.into_iter().map(|trade| trade.of(symbol)).collect())
+}
+
+/// The aggregates in a body of `/api/v3/aggTrades`.
+///
+/// # Errors
+/// When it is not what Binance documents.
+pub fn aggregate_trades(symbol: &str, body: &str) -> Result<Vec<AggregateTrade>, MessageError> {
+    let trades: Vec<RestAggregateTrade> =
+        serde_json::from_str(body).map_err(|source| malformed(source, body))?;
+    if trades.iter().any(RestAggregateTrade::is_contradictory) {
+        return Err(MessageError::Contradiction {
+            what: AGGREGATE_CONTRADICTION,
+            text: shown(body),
+        });
+    }
+    Ok(trades.into_iter().map(|trade| trade.of(symbol)).collect())
+}
+
+fn malformed(source: serde_json::Error, text: &str) -> MessageError {
+    MessageError::Malformed {
+        source,
+        text: shown(text),
+    }
 }
 
 /// The fields that tell one kind of message from another. Values of any kind are let through

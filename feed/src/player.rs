@@ -1,6 +1,5 @@
 //! Plays what is not live, a recording or a simulated market, at its pace.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use shardbook_engine::time::Clock;
@@ -10,7 +9,7 @@ use tokio::time::Instant;
 use crate::message::Message;
 use crate::recording::{Recorded, Recording};
 use crate::simulated::SimulatedMarket;
-use crate::source::{Pace, SIGNALS_MAX, Signal};
+use crate::source::{FileSource, Pace, SIGNALS_MAX, Signal};
 
 /// Lines between two notes of how far a file has been played.
 const LINES_PER_PROGRESS: u64 = 500;
@@ -23,15 +22,15 @@ type Timed = (Option<Duration>, Signal);
 
 /// Plays a recording to its end. `only_symbol` is what a snapshot that does not say belongs to.
 pub(crate) async fn play_file(
-    path: PathBuf,
-    pace: Pace,
+    file: FileSource,
     only_symbol: Option<String>,
     signals: mpsc::Sender<Signal>,
 ) {
+    let pace = file.pace;
     let (sender, mut lines) = mpsc::channel::<Timed>(SIGNALS_MAX);
     // Reading and decompressing block, so they have a thread of their own; it ends with the
     // channel.
-    let reader = tokio::task::spawn_blocking(move || read_file(&path, only_symbol, &sender));
+    let reader = tokio::task::spawn_blocking(move || read_file(&file, only_symbol, &sender));
     let mut schedule = Schedule::new(pace);
     while let Some((received_at, signal)) = lines.recv().await {
         if let Some(due) = received_at.and_then(|received_at| schedule.due(received_at)) {
@@ -50,11 +49,12 @@ pub(crate) async fn play_file(
 }
 
 /// Reads a file into a channel, as far as it can be read or anyone listens.
-fn read_file(path: &std::path::Path, only_symbol: Option<String>, lines: &mpsc::Sender<Timed>) {
-    let mut recording = match Recording::open(path) {
+fn read_file(file: &FileSource, only_symbol: Option<String>, lines: &mpsc::Sender<Timed>) {
+    let path = &file.path;
+    let mut recording = match Recording::open(path, file.symbol.as_deref()) {
         Ok(recording) => recording,
         Err(error) => {
-            tracing::error!(path = %path.display(), %error, "the feed's file can't be opened");
+            tracing::error!(%error, "the feed's file can't be played");
             return;
         }
     };
@@ -130,6 +130,7 @@ impl Schedule {
 /// Runs simulated markets step by step until no one listens.
 pub(crate) async fn play_simulated(
     mut markets: Vec<SimulatedMarket>,
+    mut more: mpsc::Receiver<SimulatedMarket>,
     step: Duration,
     clock: impl Clock,
     signals: mpsc::Sender<Signal>,
@@ -141,6 +142,9 @@ pub(crate) async fn play_simulated(
         tokio::select! {
             _ = steps.tick() => {}
             () = signals.closed() => return,
+        }
+        while let Ok(market) = more.try_recv() {
+            markets.push(market);
         }
         for market in &mut markets {
             market.step(clock.now(), &mut messages);

@@ -1,26 +1,19 @@
 //! Binance's REST API, as much of it as the feed needs.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
+use shardbook_engine::time::Timestamp;
 use thiserror::Error;
-use tokio::sync::mpsc;
-use tokio::time::Instant;
 
-use crate::message::{DepthSnapshot, Message, MessageError};
-use crate::quiet::Quiet;
-use crate::retry::Retry;
-use crate::source::Signal;
+use crate::message::{
+    AggregateTrade, DepthSnapshot, Message, MessageError, Trade, aggregate_trades, recent_trades,
+};
 
 /// Levels a side that a snapshot asks for: the most there is.
 const SNAPSHOT_LEVELS: &str = "5000";
 
-/// Most snapshots a minute: each weighs 250 of the 6,000 that Binance allows an address, and
-/// some are left for whoever else asks from there.
-const SNAPSHOTS_PER_MINUTE_MAX: usize = 20;
-
-/// Time between two snapshots, so that one that came too early is not asked for again at once.
-const SNAPSHOT_INTERVAL_MIN: Duration = Duration::from_millis(300);
+/// Trades or aggregates that a request asks for: the most there is.
+pub(crate) const TRADES_MAX: usize = 1_000;
 
 /// Most bytes of a body: a snapshot of 5,000 levels a side takes less than half a megabyte.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -31,7 +24,9 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest wait that a server's `Retry-After` is believed.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 
-const MINUTE: Duration = Duration::from_secs(60);
+/// Longest time between the beginning and the end that aggregates are asked for with both;
+/// Binance has refused more.
+const AGGREGATES_TIME_MAX: Duration = Duration::from_secs(3_600);
 
 /// Why a request failed.
 #[derive(Debug, Error)]
@@ -48,7 +43,7 @@ pub enum RestError {
         /// How long it wants to be left alone.
         retry_after: Option<Duration>,
     },
-    /// The answer is longer than any snapshot.
+    /// The answer is longer than any should be.
     #[error("Binance's answer is longer than {BODY_BYTES_MAX} bytes")]
     TooLong,
     /// The answer is no snapshot.
@@ -64,6 +59,16 @@ pub enum RestError {
 pub struct RestClient {
     http: reqwest::Client,
     base_url: String,
+}
+
+impl RestError {
+    /// How long the server wants to be left alone, if it says so.
+    pub(crate) const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            Self::Transport(_) | Self::TooLong | Self::Body(_) | Self::NoSnapshot => None,
+        }
+    }
 }
 
 impl RestClient {
@@ -87,10 +92,76 @@ impl RestClient {
     /// # Errors
     /// When the server is not reached, refuses, or answers something else.
     pub async fn depth(&self, symbol: &str) -> Result<DepthSnapshot, RestError> {
+        match Message::parse(&self.depth_body(symbol).await?)? {
+            Message::DepthSnapshot(snapshot) => Ok(DepthSnapshot {
+                symbol: Some(symbol.to_owned()),
+                ..snapshot
+            }),
+            Message::Trade(_)
+            | Message::AggregateTrade(_)
+            | Message::DepthDiff(_)
+            | Message::ServerShutdown
+            | Message::Response(_)
+            | Message::BookTicker
+            | Message::Unknown => Err(RestError::NoSnapshot),
+        }
+    }
+
+    /// The same as it came.
+    ///
+    /// # Errors
+    /// When the server is not reached or refuses.
+    pub async fn depth_body(&self, symbol: &str) -> Result<String, RestError> {
+        self.get("depth", &[("symbol", symbol), ("limit", SNAPSHOT_LEVELS)])
+            .await
+    }
+
+    /// A symbol's newest trades, up to 1,000, oldest first.
+    ///
+    /// # Errors
+    /// When the server is not reached, refuses, or answers something else.
+    pub async fn trades(&self, symbol: &str) -> Result<Vec<Trade>, RestError> {
+        let limit = TRADES_MAX.to_string();
+        let query = [("symbol", symbol), ("limit", &limit)];
+        Ok(recent_trades(symbol, &self.get("trades", &query).await?)?)
+    }
+
+    /// A symbol's aggregates from there on, up to 1,000, oldest first.
+    ///
+    /// # Errors
+    /// When the server is not reached, refuses, or answers something else.
+    pub async fn aggregates(
+        &self,
+        symbol: &str,
+        from: AggregatesFrom,
+    ) -> Result<Vec<AggregateTrade>, RestError> {
+        let mut query = vec![
+            ("symbol", symbol.to_owned()),
+            ("limit", TRADES_MAX.to_string()),
+        ];
+        match from {
+            AggregatesFrom::Id(id) => query.push(("fromId", id.to_string())),
+            AggregatesFrom::Time { from, until } => {
+                let milliseconds = |at: Timestamp| (at.microseconds() / 1_000).to_string();
+                query.push(("startTime", milliseconds(from)));
+                if until.since(from) < AGGREGATES_TIME_MAX {
+                    query.push(("endTime", milliseconds(until)));
+                }
+            }
+        }
+        let query: Vec<(&str, &str)> = query
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let body = self.get("aggTrades", &query).await?;
+        Ok(aggregate_trades(symbol, &body)?)
+    }
+
+    async fn get(&self, call: &str, query: &[(&str, &str)]) -> Result<String, RestError> {
         let mut response = self
             .http
-            .get(format!("{}/api/v3/depth", self.base_url))
-            .query(&[("symbol", symbol), ("limit", SNAPSHOT_LEVELS)])
+            .get(format!("{}/api/v3/{call}", self.base_url))
+            .query(query)
             .send()
             .await?;
         if !response.status().is_success() {
@@ -106,20 +177,23 @@ impl RestClient {
             }
             body.extend_from_slice(&chunk);
         }
-        match Message::parse(&String::from_utf8_lossy(&body))? {
-            Message::DepthSnapshot(snapshot) => Ok(DepthSnapshot {
-                symbol: Some(symbol.to_owned()),
-                ..snapshot
-            }),
-            Message::Trade(_)
-            | Message::AggregateTrade(_)
-            | Message::DepthDiff(_)
-            | Message::ServerShutdown
-            | Message::Response(_)
-            | Message::BookTicker
-            | Message::Unknown => Err(RestError::NoSnapshot),
-        }
+        Ok(String::from_utf8_lossy(&body).into_owned())
     }
+}
+
+/// Where a request for aggregates begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AggregatesFrom {
+    /// With this aggregate.
+    Id(u64),
+    /// With those of a time, both ends included. Where that is more than an hour, it may go
+    /// beyond its end.
+    Time {
+        /// Its beginning.
+        from: Timestamp,
+        /// Its end.
+        until: Timestamp,
+    },
 }
 
 fn retry_after(response: &reqwest::Response) -> Option<Duration> {
@@ -134,7 +208,7 @@ fn retry_after(response: &reqwest::Response) -> Option<Duration> {
 }
 
 /// An error and what caused it: the client tells by itself only that a request failed.
-fn with_sources(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
     let mut told = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -143,69 +217,4 @@ fn with_sources(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     told
-}
-
-/// Answers each requested symbol with a snapshot, one after another, for as long as it takes;
-/// ends when no one asks any more.
-pub(crate) async fn serve_snapshots(
-    client: RestClient,
-    mut requests: mpsc::Receiver<String>,
-    signals: mpsc::Sender<Signal>,
-) {
-    let mut budget = Budget::default();
-    let mut retry = Retry::new(Duration::from_secs(1), MINUTE);
-    let mut quiet = Quiet::new(5 * MINUTE);
-    while let Some(symbol) = requests.recv().await {
-        let snapshot = loop {
-            budget.wait().await;
-            let error = match client.depth(&symbol).await {
-                Ok(snapshot) => break snapshot,
-                Err(error) => error,
-            };
-            if signals.is_closed() {
-                return;
-            }
-            if let Some(held_back) = quiet.speak(std::time::Instant::now()) {
-                let reason = with_sources(&error);
-                tracing::warn!(%symbol, reason, held_back, "no depth snapshot yet; trying on");
-            }
-            let wait = match error {
-                RestError::Status {
-                    retry_after: Some(wait),
-                    ..
-                } => wait,
-                RestError::Status { .. }
-                | RestError::Transport(_)
-                | RestError::TooLong
-                | RestError::Body(_)
-                | RestError::NoSnapshot => Duration::ZERO,
-            };
-            tokio::time::sleep(wait.max(retry.next_wait())).await;
-        };
-        retry.reset();
-        let message = Message::DepthSnapshot(snapshot);
-        if signals.send(Signal::Message(message)).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// Keeps to [`SNAPSHOTS_PER_MINUTE_MAX`].
-#[derive(Debug, Default)]
-struct Budget {
-    spent: VecDeque<Instant>,
-}
-
-impl Budget {
-    async fn wait(&mut self) {
-        if let Some(last) = self.spent.back() {
-            tokio::time::sleep_until(*last + SNAPSHOT_INTERVAL_MIN).await;
-        }
-        if self.spent.len() >= SNAPSHOTS_PER_MINUTE_MAX
-            && let Some(oldest) = self.spent.pop_front()
-        {
-            tokio::time::sleep_until(oldest + MINUTE).await;
-        }
-        self.spent.push_back(Instant::now());
-    }
 }

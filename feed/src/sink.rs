@@ -1,13 +1,13 @@
 //! Where the feed's commands go.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 
 use shardbook_engine::command::Command;
 use shardbook_engine::id::InstrumentId;
 use shardbook_engine::responder::{CallError, Outcome, Responder};
-use shardbook_engine::router::{InstrumentHandle, Router};
+use shardbook_engine::router::Router;
+use shardbook_engine::shard::FeedAtStart;
 use tokio::sync::oneshot;
 
 /// Brings what became of a command once that is durable. A sender that is dropped means that the
@@ -20,34 +20,36 @@ pub trait Sink: Send + Sync + 'static {
     /// the command's place is decided: what is delivered first is applied first. The answer comes
     /// by the receipt, so that many commands can share a flush.
     fn deliver(&self, to: InstrumentId, command: Command) -> impl Future<Output = Receipt> + Send;
+
+    /// What the exchange had of the feed's on an instrument when it started.
+    fn feed_at_start(&self, of: InstrumentId) -> FeedAtStart;
 }
 
-/// The router's shards. The instruments are those that the router has when this is made.
+/// The router's shards.
 pub struct RouterSink {
     router: Arc<Router>,
-    handles: HashMap<InstrumentId, Arc<InstrumentHandle>>,
 }
 
 impl RouterSink {
-    /// Delivers to the router's instruments.
+    /// Delivers to the router's instruments, those added later too.
     #[must_use]
-    pub fn new(router: Arc<Router>) -> Self {
-        let handles = router
-            .instruments()
-            .into_iter()
-            .map(|handle| (handle.instrument().id, handle))
-            .collect();
-        Self { router, handles }
+    pub const fn new(router: Arc<Router>) -> Self {
+        Self { router }
     }
 }
 
 impl Sink for RouterSink {
     async fn deliver(&self, to: InstrumentId, command: Command) -> Receipt {
         let (responder, receipt) = Responder::single();
-        match self.handles.get(&to) {
-            Some(handle) => self.router.deliver(handle, command, responder).await,
+        match self.router.instrument_by_id(to) {
+            Some(handle) => self.router.deliver(&handle, command, responder).await,
             None => responder.answer(Err(CallError::ShardRestarting)),
         }
         receipt
+    }
+
+    fn feed_at_start(&self, of: InstrumentId) -> FeedAtStart {
+        let handle = self.router.instrument_by_id(of);
+        handle.map_or_else(FeedAtStart::default, |handle| *handle.feed_at_start())
     }
 }

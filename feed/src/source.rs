@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::hole::Fill;
 use crate::message::Message;
 use crate::status::{Progress, SkipReason};
 
@@ -18,14 +19,25 @@ pub(crate) const SIGNALS_MAX: usize = 1_024;
 pub(crate) enum Signal {
     /// A connection stands: whatever comes now does not continue what came before.
     Connected,
+    /// Another connection took over, and what comes now continues what came before.
+    HandedOver,
     /// The connection is lost.
     Disconnected,
     /// The connection lives, though no market data came.
     Alive,
+    /// A request was answered.
+    Answered,
     /// Market data.
     Message(Message),
     /// Something that is no message, and what is wrong with it.
     Bad(SkipReason, String),
+    /// What a request for a symbol's missed trades came to.
+    Fill {
+        /// In upper case.
+        symbol: String,
+        /// What it came to.
+        fill: Fill,
+    },
     /// A file has been played so far.
     Played(Progress),
 }
@@ -64,11 +76,13 @@ impl Default for BinanceSource {
     }
 }
 
-/// A recording: lines of `<receive time in ns> <json>`, gzipped or not.
+/// A recording: see [`recording`](crate::recording).
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileSource {
     /// The file.
     pub path: PathBuf,
+    /// Of what a CSV file's trades are; not given, the file's name says it.
+    pub symbol: Option<String>,
     /// How fast it is played.
     pub pace: Pace,
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use shardbook_engine::time::Timestamp;
 
+use crate::hole::Hole;
+
 /// How the feed is doing, published whenever it changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FeedStatus {
@@ -57,8 +59,10 @@ impl FeedState {
 pub struct Counts {
     /// Messages or recorded lines, bad ones included.
     pub messages: u64,
-    /// Trades that the exchange took in as market orders.
+    /// Market orders that the exchange took in: a trade each, or an aggregate of one taker's.
     pub trades: u64,
+    /// Trades that were missed at first and had by asking for them.
+    pub trades_filled: u64,
     /// Depth updates that changed the mirror.
     pub mirror_updates: u64,
     /// Depth updates that left the mirror as it was: it stood so already, or the exchange had
@@ -66,10 +70,10 @@ pub struct Counts {
     pub mirror_unchanged: u64,
     /// What was not taken in, by reason; reasons that never came up are left out.
     pub skipped: BTreeMap<SkipReason, u64>,
-    /// Holes: trade ids that were jumped over, counted once a jump, and breaks in the chain of
-    /// depth updates.
+    /// Holes that stayed: runs of trade ids that were jumped over and could not be had, and
+    /// breaks in the chain of depth updates.
     pub gaps: u64,
-    /// Trades that fell into holes.
+    /// Trades that are missing for good.
     pub trades_missed: u64,
     /// Connections made after the first.
     pub reconnects: u64,
@@ -87,10 +91,17 @@ impl Counts {
         self.skipped.get(&reason).copied().unwrap_or(0)
     }
 
+    /// Counts a hole that stays.
+    pub const fn miss(&mut self, hole: Hole) {
+        self.gaps += 1;
+        self.trades_missed = self.trades_missed.saturating_add(hole.trades());
+    }
+
     /// Adds another count to this one.
     pub fn add(&mut self, other: &Self) {
         self.messages += other.messages;
         self.trades += other.trades;
+        self.trades_filled += other.trades_filled;
         self.mirror_updates += other.mirror_updates;
         self.mirror_unchanged += other.mirror_unchanged;
         self.gaps += other.gaps;
@@ -125,6 +136,8 @@ pub enum SkipReason {
     OutOfRange,
     /// A trade or depth update that the source had sent before.
     SentBefore,
+    /// Trades of one taker, some of which had been sent before: none of them is taken in twice.
+    Overlaps,
     /// A trade that the exchange had taken in before, or that came while its instrument was
     /// halted.
     IgnoredByExchange,
@@ -147,6 +160,7 @@ impl SkipReason {
             Self::RemainderBelowLot => "remainder_below_lot",
             Self::OutOfRange => "out_of_range",
             Self::SentBefore => "sent_before",
+            Self::Overlaps => "overlaps",
             Self::IgnoredByExchange => "ignored_by_exchange",
             Self::Refused => "refused",
         }

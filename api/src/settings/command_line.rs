@@ -152,6 +152,8 @@ serve_arguments! {
     feed: "SOURCE", "SHARDBOOK_FEED";
     /// How fast a file is played: a number, 1 is real time, or max [default: 1]
     feed_speed: "SPEED", "SHARDBOOK_FEED_SPEED";
+    /// What a CSV file of trades is of, if its name does not begin with it, as BTCUSDT
+    feed_symbol: "SYMBOL", "SHARDBOOK_FEED_SYMBOL";
     /// How many levels a side of Binance's depth to mirror; 0 is none [default: 1000]
     feed_liquidity_levels: "NUMBER", "SHARDBOOK_FEED_LIQUIDITY_LEVELS";
     /// The simulated market's seed; the same seed gives the same market [default: 1]

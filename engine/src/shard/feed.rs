@@ -53,6 +53,15 @@ pub struct MirrorPosition {
     pub update_id: u64,
 }
 
+/// What a start found of the feed's on an instrument.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FeedAtStart {
+    /// How far each source had been taken in.
+    pub positions: FeedPositions,
+    /// Whose depth was mirrored, if any was.
+    pub mirror_source: Option<FeedSource>,
+}
+
 impl FeedPositions {
     /// One source's.
     #[must_use]

@@ -2,12 +2,15 @@ use std::sync::Mutex;
 
 use shardbook_engine::command::FeedSource;
 use shardbook_engine::id::InstrumentId;
+use shardbook_engine::shard::FeedAtStart;
 use shardbook_engine::side::Side;
 use shardbook_engine::time::Timestamp;
 
 use super::*;
+use crate::hole::{Hole, Print};
 use crate::message::{DepthDiff, DepthSnapshot, Level, Trade};
 use crate::test_support::instrument;
+use crate::trades::Holes;
 
 /// An exchange that answers when it is told to.
 #[derive(Clone, Default)]
@@ -21,6 +24,10 @@ struct Delivered {
 }
 
 impl Sink for Scripted {
+    fn feed_at_start(&self, _: InstrumentId) -> FeedAtStart {
+        FeedAtStart::default()
+    }
+
     async fn deliver(&self, _: InstrumentId, command: Command) -> Receipt {
         let (reply, receipt) = oneshot::channel();
         self.delivered.lock().unwrap().push(Delivered {
@@ -90,18 +97,22 @@ impl Rig {
         Self::asking(None)
     }
 
-    /// A lane that asks there for snapshots.
-    fn asking(snapshots: Option<mpsc::Sender<String>>) -> Self {
+    /// A lane that asks there for snapshots and missed trades.
+    fn asking(inquiries: Option<Inquiries>) -> Self {
+        let holes = match inquiries {
+            Some(_) => Holes::Filled { taken_in: None },
+            None => Holes::Counted,
+        };
         let exchange = Scripted::default();
         let (sender, status) = watch::channel(FeedStatus::default());
         let instrument = instrument("1", "1");
         let lane = Lane::start(LaneParts {
-            market: Market::new(Arc::clone(&instrument), FeedSource::Binance, 10),
+            market: Market::new(Arc::clone(&instrument), FeedSource::Binance, 10, holes),
             instrument,
             symbol: String::from("BTCUSDT"),
             sink: Arc::new(exchange.clone()),
             status: sender,
-            snapshots,
+            inquiries,
         });
         Self {
             lane,
@@ -131,6 +142,17 @@ impl Rig {
     }
 }
 
+/// A way to ask, and what was asked.
+fn inquiries() -> (
+    Inquiries,
+    mpsc::Receiver<String>,
+    mpsc::Receiver<(String, FillRequest)>,
+) {
+    let (snapshots, snapshots_asked) = mpsc::channel(10);
+    let (fills, fills_asked) = mpsc::channel(10);
+    (Inquiries { snapshots, fills }, snapshots_asked, fills_asked)
+}
+
 fn trade(id: u64) -> Message {
     Message::Trade(Trade {
         symbol: String::from("BTCUSDT"),
@@ -141,6 +163,14 @@ fn trade(id: u64) -> Message {
         traded_at: Timestamp::from_microseconds(1),
         sent_at: Timestamp::from_microseconds(1),
     })
+}
+
+/// The same trade, found later.
+fn print(id: u64) -> Print {
+    let Message::Trade(trade) = trade(id) else {
+        panic!("it is a trade")
+    };
+    Print::from(&trade)
 }
 
 fn level(price: u64, quantity: u64) -> Level {
@@ -252,22 +282,89 @@ async fn while_a_halted_exchange_ignores_the_mirror_a_whole_one_is_offered_now_a
     for id in 2..=25 {
         rig.play(diff(id), Ok(Answer::Unchanged)).await;
     }
-    let wholes: Vec<String> = rig
-        .exchange
-        .said()
-        .into_iter()
-        .filter(|said| said.starts_with("Whole"))
-        .collect();
-    assert_eq!(
-        wholes,
-        [
-            "Whole 1 with 3 levels",
-            "Whole 3 with 3 levels",
-            "Whole 13 with 3 levels",
-            "Whole 23 with 3 levels"
-        ]
-    );
+    let wholes = |said: Vec<String>| -> Vec<String> {
+        said.into_iter()
+            .filter(|said| said.starts_with("Whole"))
+            .collect()
+    };
+    let offered = [
+        "Whole 1 with 3 levels",
+        "Whole 3 with 3 levels",
+        "Whole 13 with 3 levels",
+        "Whole 23 with 3 levels",
+    ];
+    assert_eq!(wholes(rig.exchange.said()), offered);
+    // Trading goes on, and no diff comes: the whole mirror is stated all the same.
+    let said = rig.exchange.said().len();
+    rig.exchange.wait_for(said + 1).await;
+    rig.exchange.answer(said, Ok(Answer::Applied));
+    assert_eq!(wholes(rig.exchange.said())[4..], ["Whole 25 with 3 levels"]);
     assert_eq!(rig.end().await.mirror_unchanged, 24);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_right_after_a_lost_update_leaves_the_whole_mirror() {
+    let rig = Rig::new();
+    rig.play(snapshot(), Ok(Answer::Applied)).await;
+    rig.tell(diff(2)).await;
+    rig.tell(diff(3)).await;
+    rig.exchange.wait_for(3).await;
+    rig.exchange.answer(1, Err(CallError::ShardRestarting));
+    rig.exchange.answer(2, Ok(Answer::Applied));
+    rig.exchange.wait_for(4).await;
+    rig.exchange.answer(3, Ok(Answer::Unchanged));
+    let exchange = rig.exchange.clone();
+    let end = tokio::spawn(rig.end());
+    // At the place of an update that was taken in, the whole says nothing new, unless the mirror
+    // is gone.
+    exchange.wait_for(6).await;
+    exchange.answer(4, Ok(Answer::Applied));
+    exchange.answer(5, Ok(Answer::Applied));
+    end.await.unwrap();
+    assert_eq!(exchange.said()[4..], ["withdraw", "Whole 3 with 3 levels"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn trades_behind_a_hole_wait_until_it_is_filled() {
+    let (inquiries, _snapshots, mut asked) = inquiries();
+    let rig = Rig::asking(Some(inquiries));
+    rig.play(trade(1), Ok(Answer::Applied)).await;
+    rig.tell(trade(4)).await;
+    rig.tell(trade(5)).await;
+    let hole = Hole { first: 2, last: 3 };
+    let newest = FillRequest::Newest { hole };
+    assert_eq!(asked.recv().await, Some((String::from("BTCUSDT"), newest)));
+    assert_eq!(rig.exchange.said(), ["trade 1"]);
+    let found = vec![print(2), print(3), print(4)];
+    let fill = Input::Fill(Fill { hole, found });
+    rig.lane.inputs.send(fill).await.unwrap();
+    rig.exchange.wait_for(5).await;
+    for index in 1..5 {
+        rig.exchange.answer(index, Ok(Answer::Applied));
+    }
+    assert_eq!(
+        rig.exchange.said(),
+        ["trade 1", "trade 2", "trade 3", "trade 4", "trade 5"]
+    );
+    let counts = rig.end().await;
+    assert_eq!(
+        (counts.trades, counts.trades_filled, counts.gaps),
+        (5, 2, 0)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_one_takes_the_question_the_hole_is_a_gap_at_once() {
+    let (inquiries, _snapshots, asked) = inquiries();
+    drop(asked);
+    let rig = Rig::asking(Some(inquiries));
+    rig.play(trade(1), Ok(Answer::Applied)).await;
+    rig.play(trade(4), Ok(Answer::Applied)).await;
+    let counts = rig.end().await;
+    assert_eq!(
+        (counts.trades, counts.gaps, counts.trades_missed),
+        (2, 1, 2)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -287,8 +384,8 @@ async fn a_withdrawn_mirror_comes_back_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn a_book_that_is_lost_for_long_is_withdrawn_and_its_snapshot_asked_for_once() {
-    let (sender, mut asked) = mpsc::channel(10);
-    let rig = Rig::asking(Some(sender));
+    let (inquiries, mut asked, _) = inquiries();
+    let rig = Rig::asking(Some(inquiries));
     rig.play(snapshot(), Ok(Answer::Applied)).await;
     // Diff 2 is missing, and no snapshot comes for a long time.
     for id in 3..3 + 2 * DIFFS_WITHOUT_BOOK_MAX {

@@ -1,4 +1,4 @@
-//! Decimals as Binance writes them: JSON strings of digits with at most one point.
+//! Decimals as Binance writes them, JSON strings of digits with at most one point; and its ids.
 
 use std::fmt;
 
@@ -7,6 +7,23 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 /// Most characters of a decimal; more can't be held exactly.
 const CHARACTERS_MAX: usize = 40;
+
+/// Highest id: Binance's are signed 64-bit numbers. So ids can be counted on by one.
+pub(super) const ID_MAX: u64 = i64::MAX.unsigned_abs();
+
+/// A trade's or an update's number.
+#[derive(Clone, Copy)]
+pub(super) struct Id(pub(super) u64);
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let id = u64::deserialize(deserializer)?;
+        if id > ID_MAX {
+            return Err(D::Error::custom("an id is beyond 63 bits"));
+        }
+        Ok(Self(id))
+    }
+}
 
 /// A price: above zero.
 pub(super) struct Price(pub(super) Decimal);
@@ -53,17 +70,18 @@ impl Visitor<'_> for DecimalText {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Decimal, E> {
-        // Signs, exponents and underscores, which the decimal's own parser would take, are
-        // nothing that a market sends.
-        let plain = text.len() <= CHARACTERS_MAX
-            && text.bytes().any(|byte| byte.is_ascii_digit())
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || byte == b'.');
-        if !plain {
-            return Err(E::invalid_value(serde::de::Unexpected::Str(text), &self));
-        }
-        Decimal::from_str_exact(text)
-            .map_err(|error| E::custom(format_args!("{text:?} is no exact decimal: {error}")))
+        exact(text).ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
     }
+}
+
+/// The decimal that a text is, exactly.
+pub(super) fn exact(text: &str) -> Option<Decimal> {
+    // Signs, exponents and underscores, which the decimal's own parser would take, are nothing
+    // that a market sends.
+    let plain = text.len() <= CHARACTERS_MAX
+        && text.bytes().any(|byte| byte.is_ascii_digit())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    plain.then(|| Decimal::from_str_exact(text).ok())?
 }

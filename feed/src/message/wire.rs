@@ -4,7 +4,7 @@ use serde::Deserialize;
 use shardbook_engine::side::Side;
 use shardbook_engine::time::Timestamp;
 
-use super::amount::{Price, Quantity, TradedQuantity};
+use super::amount::{Id, Price, Quantity, TradedQuantity};
 use super::{AggregateTrade, DepthDiff, DepthSnapshot, Level, Trade};
 
 /// Values of this many units and more are microseconds, below they are milliseconds.
@@ -17,7 +17,7 @@ pub(super) struct WireTrade {
     #[serde(rename = "s")]
     symbol: String,
     #[serde(rename = "t")]
-    id: u64,
+    id: Id,
     #[serde(rename = "p")]
     price: Price,
     #[serde(rename = "q")]
@@ -32,7 +32,7 @@ impl From<WireTrade> for Trade {
     fn from(wire: WireTrade) -> Self {
         Self {
             symbol: upper_case(wire.symbol),
-            id: wire.id,
+            id: wire.id.0,
             price: wire.price.0,
             quantity: wire.quantity.0,
             taker_side: taker_side(wire.buyer_is_maker),
@@ -49,15 +49,15 @@ pub(super) struct WireAggregateTrade {
     #[serde(rename = "s")]
     symbol: String,
     #[serde(rename = "a")]
-    id: u64,
+    id: Id,
     #[serde(rename = "p")]
     price: Price,
     #[serde(rename = "q")]
     quantity: TradedQuantity,
     #[serde(rename = "f")]
-    first_trade_id: u64,
+    first_trade_id: Id,
     #[serde(rename = "l")]
-    last_trade_id: u64,
+    last_trade_id: Id,
     #[serde(rename = "T")]
     traded_at: u64,
     #[serde(rename = "m")]
@@ -68,14 +68,81 @@ impl From<WireAggregateTrade> for AggregateTrade {
     fn from(wire: WireAggregateTrade) -> Self {
         Self {
             symbol: upper_case(wire.symbol),
-            id: wire.id,
-            first_trade_id: wire.first_trade_id,
-            last_trade_id: wire.last_trade_id,
+            id: wire.id.0,
+            first_trade_id: wire.first_trade_id.0,
+            last_trade_id: wire.last_trade_id.0,
             price: wire.price.0,
             quantity: wire.quantity.0,
             taker_side: taker_side(wire.buyer_is_maker),
             traded_at: timestamp(wire.traded_at),
             sent_at: timestamp(wire.sent_at),
+        }
+    }
+}
+
+/// An element of `/api/v3/trades`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RestTrade {
+    id: Id,
+    price: Price,
+    qty: TradedQuantity,
+    time: u64,
+    is_buyer_maker: bool,
+}
+
+impl RestTrade {
+    /// With the symbol that was asked for.
+    pub(super) fn of(self, symbol: &str) -> Trade {
+        Trade {
+            symbol: symbol.to_owned(),
+            id: self.id.0,
+            price: self.price.0,
+            quantity: self.qty.0,
+            taker_side: taker_side(self.is_buyer_maker),
+            traded_at: timestamp(self.time),
+            sent_at: timestamp(self.time),
+        }
+    }
+}
+
+/// An element of `/api/v3/aggTrades`.
+#[derive(Deserialize)]
+pub(super) struct RestAggregateTrade {
+    #[serde(rename = "a")]
+    id: Id,
+    #[serde(rename = "p")]
+    price: Price,
+    #[serde(rename = "q")]
+    quantity: TradedQuantity,
+    #[serde(rename = "f")]
+    first_trade_id: Id,
+    #[serde(rename = "l")]
+    last_trade_id: Id,
+    #[serde(rename = "T")]
+    traded_at: u64,
+    #[serde(rename = "m")]
+    buyer_is_maker: bool,
+}
+
+impl RestAggregateTrade {
+    /// Whether its first trade comes after its last.
+    pub(super) const fn is_contradictory(&self) -> bool {
+        self.first_trade_id.0 > self.last_trade_id.0
+    }
+
+    /// With the symbol that was asked for.
+    pub(super) fn of(self, symbol: &str) -> AggregateTrade {
+        AggregateTrade {
+            symbol: symbol.to_owned(),
+            id: self.id.0,
+            first_trade_id: self.first_trade_id.0,
+            last_trade_id: self.last_trade_id.0,
+            price: self.price.0,
+            quantity: self.quantity.0,
+            taker_side: taker_side(self.buyer_is_maker),
+            traded_at: timestamp(self.traded_at),
+            sent_at: timestamp(self.traded_at),
         }
     }
 }
@@ -87,9 +154,9 @@ pub(super) struct WireDepthDiff {
     #[serde(rename = "s")]
     symbol: String,
     #[serde(rename = "U")]
-    first_update_id: u64,
+    first_update_id: Id,
     #[serde(rename = "u")]
-    last_update_id: u64,
+    last_update_id: Id,
     #[serde(rename = "b")]
     bids: Vec<(Price, Quantity)>,
     #[serde(rename = "a")]
@@ -100,8 +167,8 @@ impl From<WireDepthDiff> for DepthDiff {
     fn from(wire: WireDepthDiff) -> Self {
         Self {
             symbol: upper_case(wire.symbol),
-            first_update_id: wire.first_update_id,
-            last_update_id: wire.last_update_id,
+            first_update_id: wire.first_update_id.0,
+            last_update_id: wire.last_update_id.0,
             bids: levels(wire.bids),
             asks: levels(wire.asks),
             sent_at: timestamp(wire.sent_at),
@@ -112,7 +179,7 @@ impl From<WireDepthDiff> for DepthDiff {
 #[derive(Deserialize)]
 pub(super) struct WireDepthSnapshot {
     #[serde(rename = "lastUpdateId")]
-    last_update_id: u64,
+    last_update_id: Id,
     bids: Vec<(Price, Quantity)>,
     asks: Vec<(Price, Quantity)>,
 }
@@ -122,7 +189,7 @@ impl WireDepthSnapshot {
     pub(super) fn of(self, symbol: Option<String>) -> DepthSnapshot {
         DepthSnapshot {
             symbol,
-            last_update_id: self.last_update_id,
+            last_update_id: self.last_update_id.0,
             bids: levels(self.bids),
             asks: levels(self.asks),
         }
@@ -135,7 +202,7 @@ fn levels(wire: Vec<(Price, Quantity)>) -> Vec<Level> {
         .collect()
 }
 
-const fn taker_side(buyer_is_maker: bool) -> Side {
+pub(super) const fn taker_side(buyer_is_maker: bool) -> Side {
     if buyer_is_maker {
         Side::Sell
     } else {
@@ -144,7 +211,7 @@ const fn taker_side(buyer_is_maker: bool) -> Side {
 }
 
 /// Milliseconds, or microseconds where the connection asked for them.
-const fn timestamp(value: u64) -> Timestamp {
+pub(super) const fn timestamp(value: u64) -> Timestamp {
     Timestamp::from_microseconds(if value >= MICROSECONDS_FROM {
         value
     } else {

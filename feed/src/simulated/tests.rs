@@ -5,6 +5,7 @@ use crate::local_book::{DiffOutcome, LocalBook, SnapshotOutcome};
 use crate::market::{Market, Need};
 use crate::status::Counts;
 use crate::test_support::instrument;
+use crate::trades::Holes;
 
 fn messages(tick: &str, lot: &str, seed: u64, steps: u64) -> Vec<Message> {
     let mut market =
@@ -18,15 +19,17 @@ fn messages(tick: &str, lot: &str, seed: u64, steps: u64) -> Vec<Message> {
 
 fn commands(messages: &[Message], levels: usize) -> (Vec<Command>, Counts) {
     let mut counts = Counts::default();
-    let mut market = Market::new(instrument("0.01", "0.00001"), FeedSource::Simulated, levels);
-    let commands = messages
-        .iter()
-        .filter_map(|message| {
-            let (command, need) = market.take(message, &mut counts);
-            assert_eq!(need, Need::Nothing);
-            command
-        })
-        .collect();
+    let mut market = Market::new(
+        instrument("0.01", "0.00001"),
+        FeedSource::Simulated,
+        levels,
+        Holes::Counted,
+    );
+    let mut commands = Vec::new();
+    for message in messages {
+        let need = market.take(message, &mut counts, &mut commands);
+        assert_eq!(need, Need::Nothing);
+    }
     (commands, counts)
 }
 

@@ -8,7 +8,7 @@ use shardbook_engine::command::{Command, Stamped};
 use shardbook_engine::id::{InstrumentId, Symbol};
 use shardbook_engine::instrument::{Increment, Instrument};
 use shardbook_engine::quantity::Quantity;
-use shardbook_engine::shard::{Decision, Shard, ShardLimits};
+use shardbook_engine::shard::{Decision, FeedAtStart, Shard, ShardLimits};
 use shardbook_engine::side::Side;
 use shardbook_engine::time::Timestamp;
 use shardbook_feed::sink::{Receipt, Sink};
@@ -112,6 +112,10 @@ impl Book {
 }
 
 impl Sink for Exchange {
+    fn feed_at_start(&self, of: InstrumentId) -> FeedAtStart {
+        self.books()[&of].shard.feed_at_start()
+    }
+
     async fn deliver(&self, to: InstrumentId, command: Command) -> Receipt {
         let (sender, receipt) = oneshot::channel();
         // Nobody may be waiting any more.
