@@ -369,7 +369,9 @@ impl<S: Sink> Runner<S> {
     fn take_answer(&mut self, command: &Command, answer: &Answer) {
         let unchanged = matches!(answer, Answer::Unchanged);
         match command {
-            Command::Tape(_) if unchanged => self.trade_ignored(),
+            Command::Tape(tape) if unchanged => {
+                self.trades_ignored(tape.last_trade_id - tape.first_trade_id + 1);
+            }
             Command::Tape(_) => {
                 self.ignored_trades = IgnoredTrades::Untold;
                 self.count(|total| total.trades += 1);
@@ -410,7 +412,7 @@ impl<S: Sink> Runner<S> {
     }
 
     /// Told once until a trade is taken in again.
-    fn trade_ignored(&mut self) {
+    fn trades_ignored(&mut self, trades: u64) {
         if self.ignored_trades == IgnoredTrades::Untold {
             self.ignored_trades = IgnoredTrades::Told;
             tracing::info!(
@@ -418,7 +420,7 @@ impl<S: Sink> Runner<S> {
                 "ignored trades that were taken in before, or while the instrument is halted"
             );
         }
-        self.count(|total| total.skip(SkipReason::IgnoredByExchange));
+        self.count(|total| total.skip_many(SkipReason::IgnoredByExchange, trades));
     }
 
     fn count(&self, change: impl FnOnce(&mut Counts)) {

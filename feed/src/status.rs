@@ -82,7 +82,12 @@ pub struct Counts {
 impl Counts {
     /// Counts one thing that is not taken in.
     pub fn skip(&mut self, reason: SkipReason) {
-        *self.skipped.entry(reason).or_insert(0) += 1;
+        self.skip_many(reason, 1);
+    }
+
+    /// Counts several things that are not taken in, as the trades of an aggregate.
+    pub fn skip_many(&mut self, reason: SkipReason, count: u64) {
+        *self.skipped.entry(reason).or_insert(0) += count;
     }
 
     /// How many were not taken in for this reason.

@@ -220,11 +220,11 @@ impl TapeReader {
             .ok()
             .and_then(|(lots, remainder)| Some((Quantity::new(lots)?, remainder)))
         else {
-            counts.skip(SkipReason::OutOfRange);
+            counts.skip_many(SkipReason::OutOfRange, print.trades());
             return None;
         };
         if quantity.is_zero() {
-            counts.skip(SkipReason::QuantityBelowLot);
+            counts.skip_many(SkipReason::QuantityBelowLot, print.trades());
             return None;
         }
         if remainder {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use shardbook_engine::answer::Answer;
-use shardbook_engine::command::{Command, Stamped};
+use shardbook_engine::command::{Command, Stamped, Tape};
 use shardbook_engine::id::{InstrumentId, Symbol};
 use shardbook_engine::instrument::{Increment, Instrument};
 use shardbook_engine::quantity::Quantity;
@@ -24,6 +24,7 @@ pub(crate) struct Exchange {
 pub(crate) struct Book {
     pub(crate) shard: Shard,
     pub(crate) tape: TapeTotals,
+    pub(crate) tapes: Vec<Tape>,
     commands: u64,
 }
 
@@ -46,6 +47,7 @@ impl Exchange {
                 let book = Book {
                     shard: Shard::new(Arc::clone(instrument), limits),
                     tape: TapeTotals::default(),
+                    tapes: Vec::new(),
                     commands: 0,
                 };
                 (instrument.id, book)
@@ -74,6 +76,12 @@ impl Exchange {
         self.books()[&instrument.id].tape
     }
 
+    /// Every order of the tape that was taken in.
+    #[allow(dead_code, reason = "not every test looks at each of them")]
+    pub(crate) fn tapes(&self, instrument: &Instrument) -> Vec<Tape> {
+        self.books()[&instrument.id].tapes.clone()
+    }
+
     /// Carries a command out at once.
     pub(crate) fn apply(&self, to: InstrumentId, command: Command) -> Answer {
         self.books().get_mut(&to).unwrap().apply(command)
@@ -100,6 +108,7 @@ impl Book {
                     }
                     self.tape.orders += 1;
                     self.tape.last_trade_id = tape.last_trade_id;
+                    self.tapes.push(tape.clone());
                 }
                 Answer::Applied
             }

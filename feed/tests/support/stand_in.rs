@@ -3,8 +3,11 @@
 //! comes from a market of its own, which is the truth that tests compare with; and it misbehaves
 //! as it is told to.
 
+#[path = "stand_in/market.rs"]
 pub(crate) mod market;
+#[path = "stand_in/rest.rs"]
 mod rest;
+#[path = "stand_in/streams.rs"]
 mod streams;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -119,7 +122,9 @@ impl StandIn {
     /// Sends an event to whoever has its stream.
     pub(crate) fn publish(&self, stream: &str, event: Value) {
         let mut state = self.state();
-        state.published.push_back((stream.to_owned(), event.clone()));
+        state
+            .published
+            .push_back((stream.to_owned(), event.clone()));
         if state.published.len() > 50 {
             state.published.pop_front();
         }
@@ -153,7 +158,10 @@ impl StandIn {
 
     /// Says that the connections will end soon.
     pub(crate) fn announce_shutdown(&self) {
-        self.say(&json!({"stream": "!serverShutdown", "data": {"e": "serverShutdown", "E": 1}}).to_string());
+        self.say(
+            &json!({"stream": "!serverShutdown", "data": {"e": "serverShutdown", "E": 1}})
+                .to_string(),
+        );
     }
 
     /// Closes all connections but the newest `kept`, as it should be done.

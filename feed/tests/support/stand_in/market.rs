@@ -82,7 +82,7 @@ impl SourceMarket {
     }
 
     /// What changed since the last diff; nothing, if nothing did.
-    pub(super) fn diff(&mut self) -> Option<Value> {
+    pub(crate) fn diff(&mut self) -> Option<Value> {
         if self.update_id == self.published_id {
             return None;
         }

@@ -23,15 +23,13 @@ async fn greet(stream: TcpStream, server: StandIn) {
     let mut query = None;
     // A client that is gone before it has said anything is none.
     #[allow(clippy::result_large_err, reason = "the library's callback")]
-    let accepted = tokio_tungstenite::accept_hdr_async(
-        stream,
-        |request: &Request, response: Response| {
+    let accepted =
+        tokio_tungstenite::accept_hdr_async(stream, |request: &Request, response: Response| {
             assert_eq!(request.uri().path(), "/stream");
             query = request.uri().query().map(str::to_owned);
             Ok(response)
-        },
-    )
-    .await;
+        })
+        .await;
     let Ok(socket) = accepted else { return };
     let streams: BTreeSet<String> = query
         .as_deref()
