@@ -49,6 +49,7 @@ use crate::control::Control;
 use crate::edge::Edge;
 use crate::guard::Guard;
 use crate::health::ExchangeHealth;
+use crate::journal_size::JournalSize;
 use crate::metrics::{CountingPublisher, Metrics, MetricsError, Observed};
 use crate::server::Listener;
 use crate::service::{Extra, service};
@@ -177,10 +178,9 @@ impl App {
         };
         let engine = blocking("replaying the journal", move || Exchange::start(setup)).await??;
         publisher.go_live();
-        let url = database::url(settings.database.as_ref(), &data_dir);
-        let on_refused = settings.on_refused;
         let mut projection =
-            Projection::start(&url, on_refused, exchange, &engine, checkpoints).await?;
+            Projection::start(&settings, &data_dir, exchange, &engine, checkpoints).await?;
+        let journal_size = JournalSize::watch(data_dir.root(), settings.journal_bytes_max);
         engine.trim_behind(Arc::new(projection.handle()));
         let sink = RouterSink::new(Arc::clone(engine.router()));
         let feed = Feed::start(settings.feed, traded, sink).await?;
@@ -190,6 +190,7 @@ impl App {
             feed: feed.status(),
             archive: Archive::new(projection.queries(), projection.handle()),
             projector: projection.handle(),
+            journal_size,
             snapshots: projection.take_snapshots(settings.snapshots, engine.router()),
             hub,
             metrics,
@@ -263,6 +264,7 @@ struct Running {
     feed: watch::Receiver<FeedStatus>,
     archive: Archive,
     projector: ProjectorHandle,
+    journal_size: JournalSize,
     snapshots: Snapshots,
     hub: Arc<StreamHub>,
     metrics: Metrics,
@@ -277,6 +279,7 @@ impl Running {
             feed,
             archive,
             projector,
+            journal_size,
             snapshots,
             hub,
             metrics,
@@ -287,6 +290,7 @@ impl Running {
             router: Arc::clone(&router),
             feed: feed.clone(),
             projector: projector.clone(),
+            journal_size: journal_size.clone(),
             hub: Arc::clone(&hub),
             clock: Arc::new(SystemClock),
         }
@@ -295,6 +299,7 @@ impl Running {
             router: Arc::clone(&router),
             feed,
             projector,
+            journal_size,
             clock: Arc::new(SystemClock),
         };
         let trading = Trading::new(router, archive);

@@ -153,6 +153,37 @@ impl Archive {
         Ok(trades)
     }
 
+    /// At most `count` trades of an instrument numbered below `below`, newest first. They are
+    /// numbered without a gap, so it is known whether any is missing; one that a database past
+    /// `mark` does not have, it no longer keeps.
+    ///
+    /// # Errors
+    /// [`Code::Overloaded`]; [`Code::DatabaseUnavailable`] where some may still come.
+    pub async fn trades_before(
+        &self,
+        instrument: &Instrument,
+        below: TradeNumber,
+        count: usize,
+        mark: Sequence,
+    ) -> Result<Vec<Arc<Trade>>, Problem> {
+        let _permit = self.permit()?;
+        // Before the query, so that the query can't have missed what this says is there.
+        let projected = self.projector.projected(instrument.id);
+        let trades = self.queries.trades_before(instrument, Some(below), count);
+        let trades = trades.await.map_err(|error| unanswered(&error))?;
+        let there_are = usize::try_from(below.get().saturating_sub(1)).unwrap_or(usize::MAX);
+        let due = count.min(there_are);
+        let oldest_due = below.get() - u64::try_from(due).unwrap_or(0);
+        let is_whole = trades.len() == due
+            && trades
+                .last()
+                .is_none_or(|last| last.number.get() == oldest_due);
+        if is_whole || projected.is_some_and(|projected| projected >= mark) {
+            return Ok(trades);
+        }
+        Err(behind())
+    }
+
     /// The newest `limit` snapshots, of one instrument or of all, newest first.
     ///
     /// # Errors

@@ -8,9 +8,10 @@ use shardbook_engine::router::{InstrumentHandle, Router, ShardStatus as EngineSt
 use shardbook_engine::time::Clock;
 use shardbook_feed::status::{FeedState, FeedStatus as EngineFeed};
 
-use shardbook_storage::projector::{DatabaseState, ProjectorHandle};
+use shardbook_storage::projector::{DatabaseState, ProjectorHandle, Unanswered};
 
 use crate::decimal::TimestampText;
+use crate::journal_size::JournalSize;
 use crate::schema::Nullable;
 use crate::schema::health::{
     DatabaseHealth, DatabaseStatus, FeedHealth, FeedStatus, HealthStatus, HealthView,
@@ -33,6 +34,8 @@ pub struct ExchangeHealth {
     pub feed: watch::Receiver<EngineFeed>,
     /// The database.
     pub projector: ProjectorHandle,
+    /// The journal's files.
+    pub journal_size: JournalSize,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
 }
@@ -52,7 +55,9 @@ impl HealthSource for ExchangeHealth {
             .values()
             .any(|status| status.0 == ShardStatus::Restarting);
         let has_room = handles.iter().all(|handle| handle.has_room());
-        let is_degraded = is_restarting || database.status.0 == DatabaseStatus::Down;
+        // Down, or up and owing an answer.
+        let excess = self.journal_size.excess();
+        let is_degraded = is_restarting || database.reason.0.is_some() || excess.is_some();
         HealthView {
             status: Word(if !has_room {
                 HealthStatus::Unavailable
@@ -68,6 +73,8 @@ impl HealthSource for ExchangeHealth {
                 } else {
                     JournalStatus::Unavailable
                 }),
+                reason: Nullable(excess.map(Words::from)),
+                bytes: Count(self.journal_size.bytes()),
             },
             database,
             shards: Shards(shards),
@@ -80,7 +87,7 @@ impl ExchangeHealth {
     fn database(&self) -> DatabaseHealth {
         let lag = self.projector.lag(self.clock.now());
         let (status, reason) = match self.projector.database() {
-            DatabaseState::Up => (DatabaseStatus::Up, None),
+            DatabaseState::Up => (DatabaseStatus::Up, self.unanswered()),
             DatabaseState::Down { reason } => (DatabaseStatus::Down, Some(reason)),
         };
         DatabaseHealth {
@@ -89,6 +96,13 @@ impl ExchangeHealth {
             lag_records: Nullable(lag.map(|lag| Count(lag.records))),
             lag_seconds: Nullable(lag.map(|lag| Count(lag.age.as_secs()))),
         }
+    }
+}
+
+impl ExchangeHealth {
+    fn unanswered(&self) -> Option<String> {
+        let Unanswered { doing, waited } = self.projector.unanswered()?;
+        Some(format!("no answer for {} s: {doing}", waited.as_secs()))
     }
 }
 

@@ -16,6 +16,7 @@ pub mod edge;
 pub mod guard;
 pub mod health;
 pub mod journal;
+pub mod journal_size;
 pub mod metrics;
 pub mod parameter;
 pub mod payload;

@@ -22,7 +22,7 @@ use shardbook_feed::feed::FeedConfig;
 use shardbook_feed::source::{BinanceSource, FileSource, Pace, SimulatedSource, Source};
 use shardbook_storage::database::DatabaseUrl;
 use shardbook_storage::journal::JournalOptions;
-use shardbook_storage::projector::OnRefused;
+use shardbook_storage::projector::{OnRefused, Retention};
 
 pub use command_line::{
     CommandLine, JournalArguments, JournalCommand, KeyArguments, KeysCommand, ServeArguments,
@@ -52,6 +52,20 @@ const CHECKPOINT_RECORDS_MAX: u64 = 1_000_000_000;
 
 /// Bounds of the settings that are numbers of things in memory.
 const COUNT_MAX: usize = 100_000_000;
+
+/// Binance's trades are Binance's to keep: a week of them, and of the depth they met, is enough to
+/// look back at.
+const FEED_RETENTION_DAYS_DEFAULT: u64 = 7;
+
+/// A century.
+const RETENTION_DAYS_MAX: u64 = 36_500;
+
+/// Far more than there is while the database keeps up, which is what lies between two checkpoints;
+/// and room to do something about it on a usual disk.
+const JOURNAL_BYTES_MAX_DEFAULT: u64 = 10 * 1024 * 1024 * 1024;
+
+/// Two of the smallest files, which are always there.
+const JOURNAL_BYTES_MAX_LEAST: u64 = 2 * JournalOptions::SEGMENT_BYTES_MIN;
 
 /// A book that follows Binance's, 2,000 orders deep, is a megabyte of JSON: an hour's makes little
 /// of the database, and finds a book again that someone asks about the next day.
@@ -104,6 +118,10 @@ pub struct Settings {
     pub market_data: MarketDataLimits,
     /// Events of an instrument that streams can be resumed from.
     pub stream_events: usize,
+    /// How long the database keeps closed orders.
+    pub retention: Retention,
+    /// Bytes of the journal's files on disk that are told of when there are more.
+    pub journal_bytes_max: u64,
     /// Snapshots of the books.
     pub snapshots: SnapshotSettings,
     /// Which hosts and origins are the server's own.
@@ -203,6 +221,12 @@ impl Settings {
                 ..MarketDataLimits::default()
             },
             stream_events: given.number("stream_events", 10_000, 1..=COUNT_MAX)?,
+            retention: retention(given)?,
+            journal_bytes_max: given.number(
+                "journal_bytes_max",
+                JOURNAL_BYTES_MAX_DEFAULT,
+                JOURNAL_BYTES_MAX_LEAST..=u64::MAX,
+            )?,
             snapshots: snapshots(given)?,
             guard: guard(given)?,
             auth: auth(given)?,
@@ -322,7 +346,7 @@ fn feed(given: &Given<'_>) -> Result<FeedConfig, SettingsError> {
 
 fn shard(given: &Given<'_>) -> Result<ShardLimits, SettingsError> {
     let default = ShardLimits::default();
-    let hours: u32 = given.number("idempotency_hours", 24, 1..=24 * 365)?;
+    let hours = idempotency_hours(given)?;
     Ok(ShardLimits {
         open_orders_per_client: given.number(
             "open_orders_per_client",
@@ -335,8 +359,37 @@ fn shard(given: &Given<'_>) -> Result<ShardLimits, SettingsError> {
             default.idempotency_keys,
             1..=COUNT_MAX,
         )?,
-        idempotency_age: Duration::from_secs(u64::from(hours) * 60 * 60),
+        idempotency_age: Duration::from_secs(hours * 60 * 60),
     })
+}
+
+/// A request that is repeated within its key's time is answered with its first trades again, so
+/// they stay for as long at least.
+fn retention(given: &Given<'_>) -> Result<Retention, SettingsError> {
+    let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
+    let name = "database_retention_days";
+    let least = idempotency_hours(given)?.div_ceil(24).max(1);
+    let allowed = format!(
+        "a whole number from {least} to {RETENTION_DAYS_MAX}, or nothing to keep everything; \
+         idempotency_hours, in days, is the least"
+    );
+    let orders = given.optional(name, &allowed, |text| {
+        let given = text.parse().ok();
+        given.filter(|days| (least..=RETENTION_DAYS_MAX).contains(days))
+    })?;
+    let feed = given.number(
+        "feed_retention_days",
+        FEED_RETENTION_DAYS_DEFAULT,
+        0..=RETENTION_DAYS_MAX,
+    )?;
+    Ok(Retention {
+        orders: orders.map(days),
+        feed: (feed > 0).then(|| days(feed)),
+    })
+}
+
+fn idempotency_hours(given: &Given<'_>) -> Result<u64, SettingsError> {
+    given.number("idempotency_hours", 24, 1..=24 * 365)
 }
 
 fn snapshots(given: &Given<'_>) -> Result<SnapshotSettings, SettingsError> {

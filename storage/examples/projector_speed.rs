@@ -43,10 +43,10 @@ use shardbook_engine::price::Price;
 use shardbook_engine::quantity::{LOTS_MAX, Quantity};
 use shardbook_engine::record::Record;
 use shardbook_engine::side::Side;
-use shardbook_engine::time::Timestamp;
+use shardbook_engine::time::{SystemClock, Timestamp};
 use shardbook_storage::database::{Database, DatabaseUrl};
 use shardbook_storage::projector::{
-    DatabaseState, Instruments, OnRefused, Projector, ProjectorLimits, ProjectorSetup,
+    DatabaseState, Instruments, OnRefused, Projector, ProjectorLimits, ProjectorSetup, Retention,
 };
 use uuid::Uuid;
 
@@ -92,6 +92,8 @@ async fn main() {
         exchange: Uuid::from_u128(1),
         logs: vec![journal.log(0)],
         checkpoints: Vec::new(),
+        retention: Retention::default(),
+        clock: Arc::new(SystemClock),
         instruments: Arc::new(One(instrument)),
         limits: ProjectorLimits::default(),
         on_refused: OnRefused::LeaveAlone,

@@ -118,6 +118,31 @@ impl DataDir {
     }
 }
 
+/// Bytes of all logs' files in the data directory at `root`, files made ahead included.
+///
+/// # Errors
+/// When the machine refuses.
+pub fn journal_bytes(root: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(root)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_log = name == "control" || name.to_string_lossy().starts_with("partition-");
+        if !is_log {
+            continue;
+        }
+        for file in fs::read_dir(entry.path())? {
+            match file?.metadata() {
+                Ok(metadata) => bytes += metadata.len(),
+                // Trimmed meanwhile, or given its name.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(bytes)
+}
+
 /// Takes the lock of the directory at `root`, a file at `path`.
 fn hold(lock: &File, root: &Path, path: &Path) -> Result<(), JournalError> {
     match lock.try_lock() {
@@ -216,6 +241,17 @@ mod tests {
             Err(JournalError::InUse { .. })
         ));
         drop(reader);
+    }
+
+    #[test]
+    fn the_logs_files_are_counted_and_no_others() {
+        let root = tempfile::tempdir().unwrap();
+        for (place, bytes) in [("control", 1), ("partition-0", 10), ("checkpoints-0", 100)] {
+            fs::create_dir(root.path().join(place)).unwrap();
+            fs::write(root.path().join(place).join("file"), vec![0; bytes]).unwrap();
+        }
+        fs::write(root.path().join("shardbook.db"), [0; 1000]).unwrap();
+        assert_eq!(journal_bytes(root.path()).unwrap(), 11);
     }
 
     #[test]

@@ -15,9 +15,11 @@
 //! With the database down the journal keeps what is missing, and nothing but the next try is
 //! held in memory.
 
+mod asking;
 mod cache;
 mod error;
 mod fold;
+mod retention;
 mod rows;
 mod snapshots;
 mod status;
@@ -40,17 +42,21 @@ use shardbook_engine::journal::{Durable, Position};
 use shardbook_engine::partition::PartitionId;
 use shardbook_engine::partition::reader::RecordReader;
 use shardbook_engine::record::Record;
-use shardbook_engine::time::Timestamp;
+use shardbook_engine::time::{Clock, Timestamp};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
+pub use self::asking::Unanswered;
 pub use self::error::{ProjectorError, RefusedDatabase};
+pub use self::retention::Retention;
 pub use self::status::{DatabaseState, Instruments, Lag, ProjectorHandle, ProjectorStatus};
 pub use self::store::OnRefused;
 
+use self::asking::Asking;
 use self::cache::OrderCache;
 use self::fold::{Fold, Progress, needed};
+use self::retention::Cleaning;
 use self::snapshots::Inbox;
 use self::store::{Held, Needed, Step, Store};
 use crate::database::Database;
@@ -75,6 +81,8 @@ pub struct ProjectorLimits {
     pub batch_events: usize,
     /// Open orders kept at hand, and at most twice as many, at some 500 bytes each.
     pub cached_orders: usize,
+    /// Old orders looked at in one transaction: it takes a fraction of a second.
+    pub swept_orders: u64,
     /// The least time between catching up and catching up again, so that a trickle of orders
     /// does not cost a flush each.
     pub pause: Duration,
@@ -86,6 +94,7 @@ impl Default for ProjectorLimits {
             batch_records: 5_000,
             batch_events: 20_000,
             cached_orders: 50_000,
+            swept_orders: 2_000,
             pause: Duration::from_millis(100),
         }
     }
@@ -105,6 +114,10 @@ pub struct ProjectorSetup {
     pub instruments: Arc<dyn Instruments>,
     /// How much at once.
     pub limits: ProjectorLimits,
+    /// How long closed orders are kept.
+    pub retention: Retention,
+    /// By which their age is told.
+    pub clock: Arc<dyn Clock>,
     /// What becomes of a database of another exchange, or one that stands where no journal does.
     pub on_refused: OnRefused,
 }
@@ -120,6 +133,7 @@ pub struct Projector {
     known: HashMap<InstrumentId, Arc<Instrument>>,
     session: Option<Session>,
     snapshots: Inbox,
+    cleaning: Cleaning,
     status: watch::Sender<ProjectorStatus>,
 }
 
@@ -149,8 +163,10 @@ impl Projector {
     pub fn new(setup: ProjectorSetup) -> (Self, ProjectorHandle) {
         let (sender, status) = watch::channel(ProjectorStatus::unseen());
         let (outbox, snapshots) = snapshots::channel();
+        let asking = Asking::default();
         let handle = ProjectorHandle {
             snapshots: outbox,
+            asking: asking.clone(),
             status,
             instruments: Arc::clone(&setup.instruments),
         };
@@ -158,6 +174,7 @@ impl Projector {
             store: Store {
                 database: setup.database,
                 exchange: setup.exchange,
+                asking,
             },
             logs: setup.logs,
             checkpoints: setup.checkpoints,
@@ -167,6 +184,7 @@ impl Projector {
             known: HashMap::new(),
             session: None,
             snapshots,
+            cleaning: Cleaning::new(setup.retention, setup.clock, setup.limits),
             status: sender,
         };
         (projector, handle)
@@ -272,6 +290,7 @@ impl Projector {
                 () = shutdown.as_mut() => break,
                 () = wait => {}
                 () = self.snapshots.wait(), if self.session.is_some() => {}
+                () = self.cleaning.wait(), if self.session.is_some() => {}
             }
         }
         // What was broken off left nothing behind; whether it was committed is asked again.
@@ -329,6 +348,9 @@ impl Projector {
                 wrote |= self.project_batch(index).await?;
             }
             self.write_snapshots().await?;
+            if self.cleaning.step(&self.store).await? {
+                self.status.send_modify(|status| status.sweeps += 1);
+            }
             idle &= !wrote;
             if !wrote {
                 if idle {

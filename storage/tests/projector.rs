@@ -19,6 +19,7 @@ mod market;
 #[allow(dead_code, reason = "another crate's tests use the rest")]
 mod postgres;
 
+use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -29,11 +30,11 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder
 use shardbook_engine::id::{OrderId, OrderRef, Sequence, TradeNumber};
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::market_data::BookLevel;
-use shardbook_engine::order::{OrderState, Trade};
+use shardbook_engine::order::{Order, OrderState, Trade};
 use shardbook_engine::price::Price;
 use shardbook_engine::quantity::{Notional, Volume};
 use shardbook_engine::side::Side;
-use shardbook_engine::time::Timestamp;
+use shardbook_engine::time::{Clock, SystemClock, Timestamp};
 use shardbook_storage::database::{Database, DatabaseUrl};
 use shardbook_storage::entity::convert::{
     TradingStatus, instrument_row, order_event_row, order_of, order_row, trade_of,
@@ -41,7 +42,7 @@ use shardbook_storage::entity::convert::{
 use shardbook_storage::entity::{instrument, order, order_event, trade};
 use shardbook_storage::projector::{
     DatabaseState, Instruments, OnRefused, Projector, ProjectorError, ProjectorHandle,
-    ProjectorLimits, ProjectorSetup, ProjectorStatus, RefusedDatabase,
+    ProjectorLimits, ProjectorSetup, ProjectorStatus, RefusedDatabase, Retention,
 };
 use shardbook_storage::query::Queries;
 use shardbook_storage::snapshot::{BookSnapshot, SnapshotError};
@@ -152,6 +153,8 @@ impl Exchange {
             exchange: EXCHANGE,
             logs: vec![self.journals[0].log(0), self.journals[1].log(1)],
             checkpoints: Vec::new(),
+            retention: Retention::default(),
+            clock: Arc::new(SystemClock),
             instruments: Arc::<Heads>::clone(&self.heads),
             limits,
             on_refused: OnRefused::LeaveAlone,
@@ -165,6 +168,8 @@ impl Exchange {
             exchange,
             logs: vec![self.journals[0].log(0), self.journals[1].log(1)],
             checkpoints: Vec::new(),
+            retention: Retention::default(),
+            clock: Arc::new(SystemClock),
             instruments: Arc::<Heads>::clone(&self.heads),
             limits: limits(1_000),
             on_refused: OnRefused::StartOver,
@@ -457,6 +462,8 @@ async fn another_exchanges_database_is_never_written_to() {
             exchange: ours,
             logs: vec![exchange.journals[0].log(0), exchange.journals[1].log(1)],
             checkpoints: Vec::new(),
+            retention: Retention::default(),
+            clock: Arc::new(SystemClock),
             instruments: Arc::<Heads>::clone(&exchange.heads),
             limits: limits(1_000),
             on_refused: OnRefused::LeaveAlone,
@@ -811,6 +818,186 @@ async fn a_snapshot_is_refused_while_the_database_is_away() {
     let book = book_of(market, market.sequence);
     let answer = handle.keep(book.prepare(2).unwrap()).await;
     assert!(matches!(answer, Err(SnapshotError::Down(_))), "{answer:?}");
+    stop.send(()).unwrap();
+    running.await.unwrap();
+}
+
+/// A clock that stands.
+struct Stopped(Timestamp);
+
+impl Clock for Stopped {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
+
+/// Has everything projected, and everything that is too old deleted.
+async fn sweep(exchange: &Exchange, database: &Database, retention: Retention, now: Timestamp) {
+    let (projector, mut handle) = Projector::new(ProjectorSetup {
+        database: database.clone(),
+        exchange: EXCHANGE,
+        logs: vec![exchange.journals[0].log(0), exchange.journals[1].log(1)],
+        checkpoints: Vec::new(),
+        retention,
+        clock: Arc::new(Stopped(now)),
+        instruments: Arc::<Heads>::clone(&exchange.heads),
+        limits: ProjectorLimits {
+            swept_orders: 150,
+            ..limits(1_000)
+        },
+        on_refused: OnRefused::LeaveAlone,
+    });
+    let (stop, stopped) = oneshot::channel::<()>();
+    let running = tokio::spawn(projector.run(async {
+        let _ = stopped.await;
+    }));
+    handle.wait_until(|status| status.sweeps > 0).await;
+    stop.send(()).unwrap();
+    running.await.unwrap();
+}
+
+/// Compares what the database kept: all but the orders that are gone, with their events, and the
+/// trades of which both are. Says how many orders are gone.
+async fn assert_kept(
+    database: &Database,
+    market: &Market,
+    is_gone: impl Fn(&Order) -> bool,
+) -> usize {
+    let key = |order: &Order| {
+        (
+            order.placed.sequence.get() as i64,
+            i64::from(order.placed.index),
+        )
+    };
+    let symbol = market.instrument.symbol.as_str();
+    let kept: BTreeSet<_> = market
+        .shown()
+        .filter(|order| !is_gone(order))
+        .map(key)
+        .collect();
+    let orders = order::Entity::find().filter(order::Column::Instrument.eq(symbol));
+    let orders = orders.all(database.reader()).await.unwrap();
+    let found: BTreeSet<_> = orders
+        .iter()
+        .map(|row| (row.sequence, row.mirror_index))
+        .collect();
+    assert_eq!(found, kept);
+    let events = order_event::Entity::find().filter(order_event::Column::Instrument.eq(symbol));
+    let mut found: Vec<_> = events
+        .all(database.reader())
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| (row.order_sequence, row.mirror_index, row.sequence))
+        .collect();
+    found.sort_unstable();
+    let events = market
+        .events
+        .iter()
+        .filter(|order| kept.contains(&key(order)));
+    let mut expected: Vec<_> = events
+        .map(|order| (key(order).0, key(order).1, order.updated.get() as i64))
+        .collect();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+    let trades = trade::Entity::find()
+        .filter(trade::Column::Instrument.eq(symbol))
+        .order_by_asc(trade::Column::TradeNumber);
+    let found = trades.all(database.reader()).await.unwrap();
+    let found: Vec<_> = found.iter().map(|row| row.trade_number as u64).collect();
+    let placed = |placed: OrderRef| (placed.sequence.get() as i64, i64::from(placed.index));
+    let trades = market.trades.iter().filter(|trade| {
+        kept.contains(&placed(trade.buy.placed)) || kept.contains(&placed(trade.sell.placed))
+    });
+    let expected: Vec<_> = trades.map(|trade| trade.number.get()).collect();
+    assert_eq!(found, expected);
+    market.shown().filter(|order| is_gone(order)).count()
+}
+
+#[tokio::test]
+async fn what_is_long_closed_goes_with_its_events_and_trades_and_nothing_else_does() {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    for place in Place::both() {
+        let mut exchange = Exchange::new(19);
+        exchange.happen(900);
+        let database = place.open().await;
+        exchange.project(&database).await;
+        let begun = 1_769_860_799_999_990;
+        let before = Timestamp::from_microseconds(begun + 80_000_000);
+        let now = Timestamp::from_microseconds(before.microseconds() + 24 * 60 * 60 * 1_000_000);
+        let is_old = |order: &Order| !order.is_open() && order.updated_at < before;
+        let feed = Retention {
+            orders: None,
+            feed: Some(DAY),
+        };
+        sweep(&exchange, &database, feed, now).await;
+        for market in &exchange.markets {
+            let is_gone = |order: &Order| is_old(order) && order.client.is_feed();
+            assert!(assert_kept(&database, market, is_gone).await > 10);
+        }
+        let everyone = Retention {
+            orders: Some(DAY),
+            feed: None,
+        };
+        sweep(&exchange, &database, everyone, now).await;
+        for market in &exchange.markets {
+            assert!(assert_kept(&database, market, is_old).await > 30);
+        }
+        // What rests is still there to be traded with and cancelled.
+        exchange.happen(300);
+        sweep(&exchange, &database, everyone, now).await;
+        for market in &exchange.markets {
+            assert_kept(&database, market, is_old).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_outage_stays_in_the_journal_until_the_database_is_back() {
+    let server = Postgres::stopped();
+    let url = server.default_database().parse().unwrap();
+    let database = Database::open(&url).await.unwrap();
+    let mut exchange = Exchange::new(20);
+    exchange.happen(20);
+    server.resume();
+    exchange.project(&database).await;
+    server.stop();
+
+    let (projector, mut handle) = exchange.projector(&database, limits(10));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let running = tokio::spawn(projector.run(async {
+        let _ = stopped.await;
+    }));
+    handle
+        .wait_until(|status| status.database != DatabaseState::Up)
+        .await;
+    // Whatever happens while it is away stays in the journal.
+    let before: usize = exchange
+        .journals
+        .iter()
+        .map(MemoryJournal::frames_read)
+        .sum();
+    for _ in 0..20 {
+        exchange.happen(100);
+        tokio::task::yield_now().await;
+    }
+    let held = exchange
+        .journals
+        .iter()
+        .map(MemoryJournal::frames)
+        .sum::<usize>();
+    let read: usize = exchange
+        .journals
+        .iter()
+        .map(MemoryJournal::frames_read)
+        .sum();
+    assert!(
+        read - before < held / 4,
+        "{read} frames were read of {held}"
+    );
+    server.resume();
+    caught_up(&exchange, &mut handle).await;
+    exchange.assert_projected(&database).await;
     stop.send(()).unwrap();
     running.await.unwrap();
 }

@@ -10,8 +10,7 @@ use shardbook_engine::time::SystemClock;
 use shardbook_storage::data_dir::DataDir;
 use shardbook_storage::database::{Database, DatabaseUrl};
 use shardbook_storage::projector::{
-    Instruments, OnRefused, Projector, ProjectorError, ProjectorHandle, ProjectorLimits,
-    ProjectorSetup,
+    Instruments, Projector, ProjectorError, ProjectorHandle, ProjectorLimits, ProjectorSetup,
 };
 use shardbook_storage::query::Queries;
 use shardbook_storage::snapshot::Snapshots;
@@ -20,10 +19,10 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::{AppError, blocking};
-use crate::settings::SnapshotSettings;
+use crate::settings::{Settings, SnapshotSettings};
 
 /// The database that the settings name, or the file in the data directory.
-pub(super) fn url(named: Option<&DatabaseUrl>, data_dir: &DataDir) -> DatabaseUrl {
+fn url(named: Option<&DatabaseUrl>, data_dir: &DataDir) -> DatabaseUrl {
     named
         .cloned()
         .unwrap_or_else(|| DatabaseUrl::Sqlite(data_dir.database()))
@@ -43,22 +42,25 @@ impl Projection {
     /// Starts projecting. A database that is away is waited for in the background; one that
     /// belongs to another exchange is found out now.
     pub(super) async fn start(
-        url: &DatabaseUrl,
-        on_refused: OnRefused,
+        settings: &Settings,
+        data_dir: &DataDir,
         exchange: Uuid,
         engine: &Exchange,
         checkpoints: Vec<Arc<dyn CheckpointStore>>,
     ) -> Result<Self, AppError> {
-        let database = Database::open(url).await?;
+        let url = url(settings.database.as_ref(), data_dir);
+        let database = Database::open(&url).await?;
         let instruments: Arc<dyn Instruments> = engine.router().clone();
         let (mut projector, handle) = Projector::new(ProjectorSetup {
             database: database.clone(),
             exchange,
             logs: engine.logs(),
             checkpoints,
+            retention: settings.retention,
+            clock: Arc::new(SystemClock),
             instruments,
             limits: ProjectorLimits::default(),
-            on_refused,
+            on_refused: settings.on_refused,
         });
         match projector.admit().await {
             Ok(()) => {}

@@ -6,7 +6,6 @@ use poem_openapi::param::{Path, Query};
 use poem_openapi::{ApiResponse, OpenApi};
 
 use shardbook_engine::id::TradeNumber;
-use shardbook_engine::instrument::Instrument;
 use shardbook_engine::market_data::Reach;
 use shardbook_engine::order::Trade;
 use shardbook_engine::router::InstrumentHandle;
@@ -127,7 +126,7 @@ impl MarketDataCalls {
                 let oldest = page.trades.last().map(|trade| trade.number);
                 let below = oldest.or(before).unwrap_or_default();
                 let missing = limit - page.trades.len();
-                let older = self.older_trades(on.instrument(), below, missing).await?;
+                let older = self.older_trades(&on, below, missing).await?;
                 page.trades.into_iter().chain(older).collect()
             }
         };
@@ -167,22 +166,24 @@ impl MarketDataCalls {
 }
 
 impl MarketDataCalls {
-    /// At most `count` trades numbered below `below`, newest first, from the database. An
-    /// instrument's trades are numbered without a gap, so it is known which there must be.
+    /// At most `count` trades numbered below `below`, newest first, from the database.
     async fn older_trades(
         &self,
-        instrument: &Instrument,
+        on: &InstrumentHandle,
         below: TradeNumber,
         count: usize,
     ) -> Result<Vec<Arc<Trade>>, Problem> {
-        let there_are = usize::try_from(below.get().saturating_sub(1)).unwrap_or(usize::MAX);
-        let count = count.min(there_are);
-        let first = below.get() - u64::try_from(count).unwrap_or(0);
+        // A database past the oldest in memory has been past all that are older.
+        let mark = {
+            let market_data = on.market_data().read();
+            let held = market_data.trades(None, usize::MAX).trades;
+            let oldest = held.last().map(|trade| trade.sequence);
+            oldest.unwrap_or(market_data.sequence())
+        };
         let archive = self.trading.archive();
-        let first = TradeNumber::new(first);
-        let mut trades = archive.trades_numbered(instrument, first, count).await?;
-        trades.reverse();
-        Ok(trades)
+        archive
+            .trades_before(on.instrument(), below, count, mark)
+            .await
     }
 
     fn named(&self, symbol: Option<SymbolText>) -> Result<Arc<InstrumentHandle>, Problem> {

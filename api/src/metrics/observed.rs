@@ -11,6 +11,7 @@ use shardbook_engine::time::Clock;
 use shardbook_feed::status::FeedStatus;
 use shardbook_storage::projector::ProjectorHandle;
 
+use crate::journal_size::JournalSize;
 use crate::metrics::Metrics;
 use crate::stream::StreamHub;
 
@@ -23,6 +24,8 @@ pub struct Observed {
     pub feed: watch::Receiver<FeedStatus>,
     /// The database.
     pub projector: ProjectorHandle,
+    /// The journal's files.
+    pub journal_size: JournalSize,
     /// The streams.
     pub hub: Arc<StreamHub>,
     /// What time it is.
@@ -35,6 +38,7 @@ impl Observed {
         self.register_instruments(metrics);
         self.register_feed(metrics);
         self.register_projection(metrics);
+        self.register_journal(metrics);
         self.register_streams(metrics);
     }
 
@@ -97,6 +101,16 @@ impl Observed {
                     observer.observe(lag.age.as_secs_f64(), &[]);
                 }
             })
+            .build();
+    }
+
+    fn register_journal(&self, metrics: &Metrics) {
+        let size = self.journal_size.clone();
+        metrics
+            .meter()
+            .u64_observable_gauge("journal_bytes")
+            .with_description("Bytes of the journal's files.")
+            .with_callback(move |observer| observer.observe(size.bytes(), &[]))
             .build();
     }
 

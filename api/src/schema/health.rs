@@ -101,8 +101,13 @@ object! {
     pub struct JournalHealth {
         /// Whether it takes records.
         pub status: Word<JournalStatus>,
+        /// What is to be done something about though it does: it takes more of the disk than the
+        /// setting `journal_bytes_max` says; null while all is well.
+        pub reason: Nullable<Words>,
+        /// Bytes of its files.
+        pub bytes: Count,
     }
-    example {"status": "ok"}
+    example {"status": "ok", "reason": null, "bytes": 134217728}
 }
 
 object! {
@@ -110,7 +115,8 @@ object! {
     pub struct DatabaseHealth {
         /// Whether it takes rows.
         pub status: Word<DatabaseStatus>,
-        /// Why not; null while it does.
+        /// Why not, or what it has not answered for seconds though it is not given up yet; null
+        /// while it is well.
         pub reason: Nullable<Words>,
         /// How many records it has yet to take in; null where that can't be known.
         pub lag_records: Nullable<Count>,
@@ -146,7 +152,7 @@ object! {
         pub feed: FeedHealth,
     }
     example {
-        "status": "ok", "journal": {"status": "ok"},
+        "status": "ok", "journal": {"status": "ok", "reason": null, "bytes": 134217728},
         "database": {"status": "up", "reason": null, "lag_records": 0, "lag_seconds": 0},
         "shards": {"BTC-USD": "running"}, "feed": {"status": "off", "last_message_at": null}
     }

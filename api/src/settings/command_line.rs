@@ -193,6 +193,12 @@ serve_arguments! {
     idempotency_hours: "NUMBER", "SHARDBOOK_IDEMPOTENCY_HOURS";
     /// Events of an instrument that streams can be resumed from [default: 10000]
     stream_events: "NUMBER", "SHARDBOOK_STREAM_EVENTS";
+    /// Days that the database keeps closed orders, with their events and trades; open ones, and sums by day and minute, stay [default: for good]
+    database_retention_days: "DAYS", "SHARDBOOK_DATABASE_RETENTION_DAYS";
+    /// The same for the feed's own orders; 0 is as long as everyone's [default: 7]
+    feed_retention_days: "DAYS", "SHARDBOOK_FEED_RETENTION_DAYS";
+    /// Bytes of the journal's files above which the log and /healthz warn: nothing is trimmed while the database is away [default: 10737418240]
+    journal_bytes_max: "BYTES", "SHARDBOOK_JOURNAL_BYTES_MAX";
     /// A snapshot of every book that changed is written to the database every so many seconds; 0 is never [default: 3600]
     snapshot_interval_seconds: "SECONDS", "SHARDBOOK_SNAPSHOT_INTERVAL_SECONDS";
     /// Snapshots that the database keeps of each instrument, the newest [default: 48]

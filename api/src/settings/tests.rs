@@ -63,6 +63,33 @@ fn without_settings_three_instruments_follow_binance() {
 }
 
 #[test]
+fn what_is_kept_is_kept_as_long_as_keys_are_at_least() {
+    let day = Duration::from_secs(24 * 60 * 60);
+    let kept = |file| read("", file).map(|settings| settings.retention);
+    let retention = |orders, feed| Ok(Retention { orders, feed });
+    assert_eq!(kept(""), retention(None, Some(day * 7)));
+    assert_eq!(
+        kept("database_retention_days = 1\nfeed_retention_days = 0"),
+        retention(Some(day), None)
+    );
+    for file in [
+        "database_retention_days = 0",
+        "database_retention_days = 1\nidempotency_hours = 25",
+        "feed_retention_days = -1",
+        "feed_retention_days = 36501",
+        "journal_bytes_max = 1000",
+        "snapshots_kept = 0",
+        "snapshot_interval_seconds = 'hourly'",
+    ] {
+        let said = kept(file).unwrap_err();
+        assert!(
+            said.contains("is not allowed; allowed is a whole number from"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn a_flag_beats_the_file() {
     let file = "listen = '127.0.0.1:1'\nqueue_length = 7\nfeed = 'off'";
     let settings = read("listen=127.0.0.1:2", file).unwrap();

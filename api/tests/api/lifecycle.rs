@@ -378,3 +378,27 @@ async fn a_closed_order_that_memory_let_go_of_comes_from_the_database() {
     );
     app.stop().await;
 }
+
+#[tokio::test]
+async fn a_journal_that_takes_more_of_the_disk_than_it_should_is_told_of() {
+    let app = TestApp::start_with("journal_bytes_max = 2097152").await;
+    let health = loop {
+        let health = app.get("/healthz").await;
+        assert_eq!(health.status, 200, "orders are taken");
+        if health.body["journal"]["bytes"] != 0 {
+            break health.body;
+        }
+    };
+    assert_eq!(health["status"], "degraded", "{health}");
+    assert_eq!(health["journal"]["status"], "ok");
+    let reason = health["journal"]["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("journal_bytes_max, which is 2097152"),
+        "{reason}"
+    );
+    let metrics = app.get("/metrics").await.text;
+    let bytes = format!("journal_bytes {}", health["journal"]["bytes"]);
+    assert!(metrics.contains(&bytes), "{metrics}");
+    app.placed("alice buys 1 @ 100.00").await;
+    app.stop().await;
+}

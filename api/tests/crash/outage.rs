@@ -182,6 +182,14 @@ async fn whatever_becomes_of_postgresql_no_order_waits_for_it_and_the_tables_com
     // It hangs.
     postgres.freeze();
     load.lags(|_| true).await;
+    let hanging = |health: &Value| {
+        let told = health["database"]["reason"].as_str().unwrap_or("");
+        health["status"] == "degraded"
+            && health["database"]["status"] == "up"
+            && told.contains("no answer for")
+    };
+    let what = "a database that is told of before it is given up";
+    health(&server.base, what, hanging).await;
     postgres.thaw();
     load.catches_up().await;
     load.end().await;

@@ -14,7 +14,7 @@ use super::foreign::refused;
 use super::postgres::Postgres;
 use super::server::Server;
 use super::tables::{column, health, is_caught_up, trade_columns};
-use super::{Place, Random, an_order, get};
+use super::{Place, Random, all_trades, an_order, get};
 
 /// Orders in one batch; a segment of 1 MiB holds some ten of them.
 const BATCH: usize = 500;
@@ -124,6 +124,8 @@ async fn judge(url: &str, base: &str, all: &[String], recent: &[String]) -> usiz
     for shown in newest.as_array().unwrap() {
         assert_eq!(trades.get(&shown["trade_id"].to_string()), Some(shown));
     }
+    // What is read beyond what memory holds ends where the database does.
+    assert_eq!(all_trades(&http, base).await.len(), trades.len());
     database.close().await.unwrap();
     gone.len()
 }

@@ -13,6 +13,7 @@ use shardbook_engine::router::Router;
 use shardbook_engine::time::Timestamp;
 use tokio::sync::watch;
 
+use super::asking::{Asking, Unanswered};
 use super::snapshots::Outbox;
 
 /// What the projector must know of the exchange.
@@ -57,6 +58,8 @@ pub struct ProjectorStatus {
     /// The stamp of the oldest record that is waiting to be written; `None` when all are, or
     /// while the database has not been seen.
     pub oldest_waiting: Option<Timestamp>,
+    /// How often the tables have been gone through for what is too old.
+    pub sweeps: u64,
 }
 
 impl ProjectorStatus {
@@ -68,6 +71,7 @@ impl ProjectorStatus {
             positions: BTreeMap::new(),
             projected: HashMap::new(),
             oldest_waiting: None,
+            sweeps: 0,
         }
     }
 }
@@ -87,6 +91,7 @@ pub struct ProjectorHandle {
     pub(super) status: watch::Receiver<ProjectorStatus>,
     pub(super) instruments: Arc<dyn Instruments>,
     pub(super) snapshots: Outbox,
+    pub(super) asking: Asking,
 }
 
 impl ProjectorHandle {
@@ -100,6 +105,12 @@ impl ProjectorHandle {
     #[must_use]
     pub fn database(&self) -> DatabaseState {
         self.status.borrow().database.clone()
+    }
+
+    /// What the database is asked and has not answered for too long; it may still do so.
+    #[must_use]
+    pub fn unanswered(&self) -> Option<Unanswered> {
+        self.asking.unanswered()
     }
 
     /// The sequence of the instrument's last record that the database holds; `None` while the

@@ -3,6 +3,7 @@
 
 mod beginning;
 mod claim;
+mod retention;
 mod snapshots;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -19,6 +20,9 @@ use shardbook_engine::partition::PartitionId;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+pub(super) use self::retention::{OldOrders, Place};
+
+use super::asking::Asking;
 use super::cache::{OrderCache, OrderKey};
 use super::error::ProjectorError;
 use super::fold::{Outcome, Progress, Rows};
@@ -72,17 +76,22 @@ pub(super) struct Step {
 pub(super) struct Store {
     pub(super) database: Database,
     pub(super) exchange: Uuid,
+    pub(super) asking: Asking,
 }
 
-/// Gives up on a database that does not answer.
-async fn in_time<T>(
-    doing: &'static str,
-    work: impl Future<Output = Result<T, ProjectorError>>,
-) -> Result<T, ProjectorError> {
-    let after = TRANSACTION_TIMEOUT;
-    timeout(after, work)
-        .await
-        .map_err(|_| DatabaseError::TimedOut { doing, after })?
+impl Asking {
+    /// Gives up on a database that does not answer.
+    async fn in_time<T>(
+        &self,
+        doing: &'static str,
+        work: impl Future<Output = Result<T, ProjectorError>>,
+    ) -> Result<T, ProjectorError> {
+        let _question = self.begin(doing);
+        let after = TRANSACTION_TIMEOUT;
+        timeout(after, work)
+            .await
+            .map_err(|_| DatabaseError::TimedOut { doing, after })?
+    }
 }
 
 impl Store {
@@ -96,44 +105,54 @@ impl Store {
         refused: OnRefused,
     ) -> Result<Standing, ProjectorError> {
         let reading = "reading where it stands";
-        let transaction = in_time(reading, async {
-            match refused {
-                // A stranger's tables are not even brought up to date.
-                OnRefused::LeaveAlone => self.look_whose().await?,
-                OnRefused::StartOver => {}
-            }
-            self.database.migrate().await?;
-            Ok(self.database.begin().await?)
-        })
-        .await?;
-        let mut stands = in_time(reading, self.stand(&transaction, held)).await;
+        let transaction = self
+            .asking
+            .in_time(reading, async {
+                match refused {
+                    // A stranger's tables are not even brought up to date.
+                    OnRefused::LeaveAlone => self.look_whose().await?,
+                    OnRefused::StartOver => {}
+                }
+                self.database.migrate().await?;
+                Ok(self.database.begin().await?)
+            })
+            .await?;
+        let mut stands = self
+            .asking
+            .in_time(reading, self.stand(&transaction, held))
+            .await;
         if let (Err(ProjectorError::Refused(reason)), OnRefused::StartOver) = (&stands, refused) {
             tracing::warn!(%reason, "deleting all that the database holds, as was asked for");
             // Takes as long as there are open orders, and each step of it a bounded time.
-            beginning::start_over(&transaction, held, instruments).await?;
-            stands = in_time(reading, self.stand(&transaction, held)).await;
+            beginning::start_over(&self.asking, &transaction, held, instruments).await?;
+            stands = self
+                .asking
+                .in_time(reading, self.stand(&transaction, held))
+                .await;
         }
         let positions = stands?;
-        in_time(reading, async {
-            let progress = progress(&transaction).await?;
-            let committing = DatabaseError::failed("committing");
-            transaction.commit().await.map_err(committing)?;
-            Ok(Standing {
-                positions,
-                progress,
+        self.asking
+            .in_time(reading, async {
+                let progress = progress(&transaction).await?;
+                let committing = DatabaseError::failed("committing");
+                transaction.commit().await.map_err(committing)?;
+                Ok(Standing {
+                    positions,
+                    progress,
+                })
             })
-        })
-        .await
+            .await
     }
 
     /// Asks whether it is there, and still this exchange's.
     pub(super) async fn probe(&self) -> Result<(), ProjectorError> {
         let doing = "asking whether it is there";
-        in_time(doing, async {
-            self.database.ping().await?;
-            self.look_whose().await
-        })
-        .await
+        self.asking
+            .in_time(doing, async {
+                self.database.ping().await?;
+                self.look_whose().await
+            })
+            .await
     }
 
     /// Writes one batch: moves the position, hands `fold` those of the `needed` orders that
@@ -144,21 +163,22 @@ impl Store {
         needed: Needed<'_>,
         fold: impl FnOnce(HashMap<OrderKey, Order>) -> Result<(Rows, Outcome), ProjectorError>,
     ) -> Result<Outcome, ProjectorError> {
-        in_time("writing a batch", async {
-            let transaction = self.database.begin().await?;
-            // First of all: who moves the position holds its row until the end, so that whoever
-            // else would project the same records waits here, and finds the position moved.
-            self.move_position(&transaction, step).await?;
-            let orders = needed.load(&transaction).await?;
-            let (rows, outcome) = fold(orders)?;
-            write(&transaction, rows)
-                .await
-                .map_err(DatabaseError::failed("writing a batch"))?;
-            let committing = DatabaseError::failed("committing a batch");
-            transaction.commit().await.map_err(committing)?;
-            Ok(outcome)
-        })
-        .await
+        self.asking
+            .in_time("writing a batch", async {
+                let transaction = self.database.begin().await?;
+                // First of all: who moves the position holds its row until the end, so that whoever
+                // else would project the same records waits here, and finds the position moved.
+                self.move_position(&transaction, step).await?;
+                let orders = needed.load(&transaction).await?;
+                let (rows, outcome) = fold(orders)?;
+                write(&transaction, rows)
+                    .await
+                    .map_err(DatabaseError::failed("writing a batch"))?;
+                let committing = DatabaseError::failed("committing a batch");
+                transaction.commit().await.map_err(committing)?;
+                Ok(outcome)
+            })
+            .await
     }
 }
 

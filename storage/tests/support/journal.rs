@@ -19,6 +19,7 @@ pub struct MemoryJournal {
 struct Frames {
     oldest: Position,
     held: Vec<ReadFrame>,
+    read: usize,
 }
 
 impl MemoryJournal {
@@ -28,6 +29,7 @@ impl MemoryJournal {
             frames: Arc::new(Mutex::new(Frames {
                 oldest: Position::ZERO.next(),
                 held: Vec::new(),
+                read: 0,
             })),
             head: watch::Sender::new(Position::ZERO),
         }
@@ -55,6 +57,18 @@ impl MemoryJournal {
             });
             self.head.send_replace(position);
         }
+    }
+
+    /// How many frames it holds.
+    pub fn frames(&self) -> usize {
+        let frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        frames.held.len()
+    }
+
+    /// How many frames have been read from it, those read again included.
+    pub fn frames_read(&self) -> usize {
+        let frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        frames.read
     }
 
     /// Lets go of the `count` oldest frames.
@@ -108,10 +122,11 @@ struct MemoryReader {
 
 impl JournalReader for MemoryReader {
     fn read(&mut self) -> Result<Option<ReadFrame>, JournalError> {
-        let frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
         let index = self.next.get() - frames.oldest.get();
         let frame = frames.held.get(index as usize).cloned();
         if frame.is_some() {
+            frames.read += 1;
             self.next = self.next.next();
         }
         Ok(frame)

@@ -20,7 +20,7 @@ use shardbook_engine::market_data::{InstrumentStatus, MarketData, MarketDataLimi
 use shardbook_engine::order::Order;
 use shardbook_engine::shard::ShardLimits;
 
-use super::{Held, Rows, claim, in_time, write};
+use super::{Asking, Held, Rows, claim, write};
 use crate::database::DatabaseError;
 use crate::entity::convert::{
     TradingStatus, instrument_row, order_event_row, order_row, trade_row,
@@ -32,6 +32,7 @@ const ROWS_MAX: usize = 5_000;
 
 /// Empties the database and writes what it is to begin with.
 pub(super) async fn start_over(
+    asking: &Asking,
     transaction: &DatabaseTransaction,
     held: &[Held],
     instruments: &[Arc<Instrument>],
@@ -41,9 +42,11 @@ pub(super) async fn start_over(
     for held in held {
         beginnings.extend(Beginning::of(held, instruments)?);
     }
-    in_time("deleting what it holds", claim::empty(transaction)).await?;
+    asking
+        .in_time("deleting what it holds", claim::empty(transaction))
+        .await?;
     for beginning in beginnings {
-        beginning.write(transaction, instruments).await?;
+        beginning.write(asking, transaction, instruments).await?;
     }
     Ok(())
 }
@@ -121,15 +124,16 @@ impl<'a> Beginning<'a> {
 
     async fn write(
         &self,
+        asking: &Asking,
         transaction: &DatabaseTransaction,
         instruments: &[Arc<Instrument>],
     ) -> Result<(), ProjectorError> {
         let (partition, position) = (self.held.partition, self.manifest.position);
         let beginning = claim::begin_partition(transaction, partition, position);
-        in_time("beginning a partition", beginning).await?;
+        asking.in_time("beginning a partition", beginning).await?;
         for entry in &self.manifest.entries {
             let market_data = self.load(entry, instruments)?;
-            write_instrument(transaction, &market_data).await?;
+            write_instrument(asking, transaction, &market_data).await?;
         }
         tracing::warn!(
             partition = partition.get(),
@@ -142,6 +146,7 @@ impl<'a> Beginning<'a> {
 }
 
 async fn write_instrument(
+    asking: &Asking,
     transaction: &DatabaseTransaction,
     market_data: &MarketData,
 ) -> Result<(), ProjectorError> {
@@ -154,7 +159,7 @@ async fn write_instrument(
         instruments: vec![instrument_row(instrument, status, market_data.sequence())?],
         ..Rows::default()
     };
-    write_rows(transaction, rows).await?;
+    write_rows(asking, transaction, rows).await?;
     let mut orders = market_data.kept_orders().map(|kept| kept.order);
     loop {
         let some: Vec<Order> = orders.by_ref().filter(is_shown).take(ROWS_MAX).collect();
@@ -169,7 +174,7 @@ async fn write_instrument(
             orders,
             ..Rows::default()
         };
-        write_rows(transaction, rows).await?;
+        write_rows(asking, transaction, rows).await?;
     }
     for trades in market_data.kept_trades().chunks(ROWS_MAX) {
         let rows = trades.iter().map(|trade| trade_row(instrument, trade));
@@ -177,7 +182,7 @@ async fn write_instrument(
             trades: rows.collect::<Result<_, _>>()?,
             ..Rows::default()
         };
-        write_rows(transaction, rows).await?;
+        write_rows(asking, transaction, rows).await?;
     }
     Ok(())
 }
@@ -187,11 +192,16 @@ fn is_shown(order: &Order) -> bool {
     order.placed.index == 0 || order.trade_count > 0
 }
 
-async fn write_rows(transaction: &DatabaseTransaction, rows: Rows) -> Result<(), ProjectorError> {
+async fn write_rows(
+    asking: &Asking,
+    transaction: &DatabaseTransaction,
+    rows: Rows,
+) -> Result<(), ProjectorError> {
     let doing = "writing what a checkpoint holds";
-    in_time(doing, async {
-        let written = write(transaction, rows).await;
-        Ok(written.map_err(DatabaseError::failed(doing))?)
-    })
-    .await
+    asking
+        .in_time(doing, async {
+            let written = write(transaction, rows).await;
+            Ok(written.map_err(DatabaseError::failed(doing))?)
+        })
+        .await
 }

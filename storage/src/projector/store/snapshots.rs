@@ -5,7 +5,7 @@ use sea_orm::{
 };
 use shardbook_engine::id::Sequence;
 
-use super::{Existing, RowWriter, Store, in_time};
+use super::{Existing, RowWriter, Store};
 use crate::database::DatabaseError;
 use crate::entity::convert::count;
 use crate::entity::{instrument, orderbook_snapshot as table};
@@ -20,36 +20,37 @@ impl Store {
         snapshot: &PreparedSnapshot,
     ) -> Result<(), ProjectorError> {
         let doing = "writing a snapshot";
-        in_time(doing, async {
-            let transaction = self.database.begin().await?;
-            self.hold(&transaction).await?;
-            let projected = projected(&transaction, &snapshot.row.instrument).await?;
-            if projected < snapshot.head.sequence {
-                return Err(ProjectorError::Behind {
-                    symbol: snapshot.row.instrument.clone(),
-                    projected,
-                    wanted: snapshot.head.sequence,
-                });
-            }
-            let mut writer = RowWriter::new(&transaction);
-            let rows = vec![snapshot.row.clone()];
-            let writing = async {
-                writer
-                    .write::<table::Entity>(rows, Existing::Impossible)
-                    .await?;
-                writer.finish().await?;
-                let too_old = too_old(snapshot);
-                table::Entity::delete_many()
-                    .filter(table::Column::Instrument.eq(snapshot.row.instrument.as_str()))
-                    .filter(table::Column::SnapshotId.in_subquery(too_old))
-                    .exec(&transaction)
-                    .await
-            };
-            writing.await.map_err(DatabaseError::failed(doing))?;
-            let committing = DatabaseError::failed(doing);
-            Ok(transaction.commit().await.map_err(committing)?)
-        })
-        .await
+        self.asking
+            .in_time(doing, async {
+                let transaction = self.database.begin().await?;
+                self.hold(&transaction).await?;
+                let projected = projected(&transaction, &snapshot.row.instrument).await?;
+                if projected < snapshot.head.sequence {
+                    return Err(ProjectorError::Behind {
+                        symbol: snapshot.row.instrument.clone(),
+                        projected,
+                        wanted: snapshot.head.sequence,
+                    });
+                }
+                let mut writer = RowWriter::new(&transaction);
+                let rows = vec![snapshot.row.clone()];
+                let writing = async {
+                    writer
+                        .write::<table::Entity>(rows, Existing::Impossible)
+                        .await?;
+                    writer.finish().await?;
+                    let too_old = too_old(snapshot);
+                    table::Entity::delete_many()
+                        .filter(table::Column::Instrument.eq(snapshot.row.instrument.as_str()))
+                        .filter(table::Column::SnapshotId.in_subquery(too_old))
+                        .exec(&transaction)
+                        .await
+                };
+                writing.await.map_err(DatabaseError::failed(doing))?;
+                let committing = DatabaseError::failed(doing);
+                Ok(transaction.commit().await.map_err(committing)?)
+            })
+            .await
     }
 }
 
