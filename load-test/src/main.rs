@@ -9,6 +9,7 @@ mod http;
 mod pace;
 mod report;
 mod run;
+mod subscribers;
 mod tally;
 mod websocket;
 mod workload;
@@ -70,6 +71,9 @@ struct Arguments {
     /// none in batches.
     #[arg(long, value_name = "PERCENT", default_value = "0")]
     cancels: Percent,
+    /// So many others watch trades and books over WebSockets, and must miss nothing.
+    #[arg(long, value_name = "N", default_value = "0")]
+    subscribers: u32,
     /// Also write report.md, report.json and report.svg here.
     #[arg(long, value_name = "FOLDER")]
     report: Option<PathBuf>,
@@ -140,5 +144,6 @@ fn load(arguments: Arguments) -> Result<Load> {
         },
         seconds: arguments.seconds,
         connections: arguments.connections,
+        subscribers: arguments.subscribers,
     })
 }

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use crate::run::{Finished, Load, Loop, Protocol};
+use crate::subscribers::AllSeen;
 
 const PERCENTILES: [(&str, f64); 6] = [
     ("p50", 50.0),
@@ -34,6 +35,8 @@ pub(crate) struct Report {
     latency: BTreeMap<&'static str, f64>,
     statuses: BTreeMap<u16, u64>,
     failures: BTreeMap<String, u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscribers: Option<AllSeen>,
     by_second: Vec<Second>,
     /// Latencies at finely spaced percentiles, for the plot.
     #[serde(skip)]
@@ -84,6 +87,7 @@ impl Report {
                 .into(),
             statuses: tally.statuses().clone(),
             failures: tally.failures().clone(),
+            subscribers: finished.seen,
             by_second: tally
                 .by_second(50.0)
                 .zip(tally.by_second(99.0))
@@ -125,6 +129,9 @@ impl Report {
         for (failure, count) in &self.failures {
             rows += &format!("| failed: {failure} | {count} |\n");
         }
+        if let Some(seen) = &self.subscribers {
+            rows += &format!("| watched | {seen} |\n");
+        }
         format!(
             "# Load: {}\n\nOn {}.\n\n| | |\n| --- | --- |\n| answered | {} |\n| a second | {} |\n{rows}\n\
              ![Latency by percentile; answers and latency by second](report.svg)\n",
@@ -149,6 +156,9 @@ impl fmt::Display for Report {
         }
         for (failure, count) in &self.failures {
             writeln!(f, "  failed: {count} times {failure}")?;
+        }
+        if let Some(seen) = &self.subscribers {
+            writeln!(f, "{seen}")?;
         }
         write!(f, "latency in ms:")?;
         for (name, _) in PERCENTILES {
@@ -214,6 +224,7 @@ mod tests {
             tally,
             asked: Some(2_002),
             took: Duration::from_secs(2),
+            seen: None,
         };
         Report::new("a load".to_owned(), &finished)
     }

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::http::{self, Client};
 use crate::pace::Pace;
+use crate::subscribers::{AllSeen, Subscribers};
 use crate::tally::Tally;
 use crate::websocket::{self, Socket};
 use crate::workload::Workload;
@@ -70,6 +71,8 @@ pub(crate) struct Load {
     pub(crate) pace: Loop,
     pub(crate) seconds: NonZeroU32,
     pub(crate) connections: NonZeroU32,
+    /// How many watch meanwhile.
+    pub(crate) subscribers: u32,
 }
 
 /// What the senders share.
@@ -89,6 +92,8 @@ pub(crate) struct Finished {
     pub(crate) asked: Option<u64>,
     /// From the first request to the last answer.
     pub(crate) took: Duration,
+    /// What those who watched were sent.
+    pub(crate) seen: Option<AllSeen>,
 }
 
 impl FromStr for Target {
@@ -116,10 +121,14 @@ impl Target {
 }
 
 impl Finished {
-    /// Whether each request was answered, and none with a failure of the server's.
+    /// Whether each request was answered, none with a failure of the server's, and all who watched
+    /// saw it.
     pub(crate) fn all_well(&self) -> bool {
         let answers = self.tally.answers();
-        self.tally.all_well() && answers > 0 && self.asked.is_none_or(|asked| asked == answers)
+        self.tally.all_well()
+            && answers > 0
+            && self.asked.is_none_or(|asked| asked == answers)
+            && self.seen.is_none_or(|seen| seen.all_well())
     }
 }
 
@@ -163,6 +172,8 @@ pub(crate) async fn run(load: Load) -> Result<Finished> {
     for _ in 0..load.connections.get() {
         connections.push(Sender::connect(&load.target, load.protocol).await?);
     }
+    let instruments = load.workload.instruments();
+    let subscribers = Subscribers::subscribe(&load.target, instruments, load.subscribers).await?;
     let start = Instant::now();
     let run = Arc::new(Run {
         workload: load.workload,
@@ -188,11 +199,12 @@ pub(crate) async fn run(load: Load) -> Result<Finished> {
     progress.abort();
     let _ = progress.await;
     timekeeper.join().ok().context("the timekeeper stopped")?;
-    let run = Arc::into_inner(run).context("nobody else is left")?;
+    let tally = std::mem::replace(&mut *run.tally.lock(), Tally::new(start)?);
     Ok(Finished {
         asked: run.pace.total(),
-        tally: run.tally.into_inner(),
+        tally,
         took,
+        seen: subscribers.seen().await?,
     })
 }
 

@@ -1,6 +1,6 @@
 //! What to send: a file's orders, over and over, each with an id of its own, and cancels between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -17,6 +17,7 @@ pub(crate) struct Workload {
     /// What the ids begin with, so that two runs against one exchange have none in common.
     run: String,
     templates: Vec<Template>,
+    instruments: BTreeSet<String>,
     cancels: Percent,
 }
 
@@ -64,20 +65,28 @@ impl Workload {
     }
 
     fn of_lines(text: &str, run: String, cancels: Percent) -> Result<Self> {
+        let mut instruments = BTreeSet::new();
         let templates = text
             .lines()
             .enumerate()
             .filter(|(_, line)| !line.trim().is_empty())
             .map(|(number, line)| {
-                Template::of_line(line).with_context(|| format!("line {}", number + 1))
+                Template::of_line(line, &mut instruments)
+                    .with_context(|| format!("line {}", number + 1))
             })
             .collect::<Result<Vec<_>>>()?;
         ensure!(!templates.is_empty(), "no order in it");
         Ok(Self {
             run,
             templates,
+            instruments,
             cancels,
         })
+    }
+
+    /// Every instrument that an order names.
+    pub(crate) const fn instruments(&self) -> &BTreeSet<String> {
+        &self.instruments
     }
 
     /// What the request of this number asks for.
@@ -122,11 +131,14 @@ impl Workload {
 }
 
 impl Template {
-    fn of_line(line: &str) -> Result<Self> {
+    fn of_line(line: &str, instruments: &mut BTreeSet<String>) -> Result<Self> {
         let mut order: BTreeMap<String, Box<RawValue>> = serde_json::from_str(line)?;
         order.remove("order_id");
         let keyed = order.remove("idempotency_key").is_some();
         ensure!(!order.is_empty(), "an order without any field");
+        if let Some(instrument) = order.get("instrument") {
+            instruments.insert(serde_json::from_str(instrument.get())?);
+        }
         let text = serde_json::to_string(&order)?;
         let rest = text.strip_prefix('{').context("an object begins so")?;
         Ok(Self {
@@ -138,8 +150,6 @@ impl Template {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use serde_json::Value;
 
     use super::*;
@@ -166,6 +176,15 @@ mod tests {
         assert_eq!(order(&workload, 2), keyed);
         let plain = serde_json::json!({"order_id": "run-3", "quantity": "2"});
         assert_eq!(order(&workload, 3), plain);
+    }
+
+    #[test]
+    fn each_instrument_is_told_once() {
+        let lines = r#"{"instrument": "B"}
+            {"instrument": "A"}
+            {"instrument": "B"}"#;
+        let told = workload(lines, 0).instruments().clone();
+        assert_eq!(told, ["A".to_owned(), "B".to_owned()].into());
     }
 
     #[test]

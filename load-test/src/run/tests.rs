@@ -143,6 +143,7 @@ async fn finished(stand_in: StandIn, protocol: Protocol, pace: Loop) -> (Finishe
         pace,
         seconds: number(1),
         connections: number(4),
+        subscribers: 0,
     })
     .await
     .unwrap();
