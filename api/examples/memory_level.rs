@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo build --release -p shardbook
-//! cargo run --release -p shardbook --example memory_level -- target/release/shardbook 4000000
+//! cargo run --release -p shardbook --example memory_level -- target/release/shardbook 6000000
 //! ```
 //!
 //! Serves an exchange of its own with small windows, so that all are full soon, sends it orders

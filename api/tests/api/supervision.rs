@@ -207,7 +207,8 @@ async fn a_shard_that_panics_under_load_comes_back_with_all_it_acknowledged() {
     app.stop().await;
 }
 
-/// A checkpoint that nobody can read before someone writes it: whoever opens it waits.
+/// A checkpoint that nobody can read before someone writes it: whoever opens it waits. When it is
+/// dropped, they find that it is none.
 struct Held(PathBuf);
 
 impl Held {
@@ -218,12 +219,14 @@ impl Held {
         assert!(made.unwrap().success());
         Self(file)
     }
+}
 
-    /// Lets whoever waits find that it is none.
-    fn let_go(self) {
-        let open = OpenOptions::new().write(true).open(&self.0).unwrap();
+impl Drop for Held {
+    fn drop(&mut self) {
+        // For both, as that waits for nobody.
+        let both = OpenOptions::new().read(true).write(true).open(&self.0);
         std::fs::remove_file(&self.0).unwrap();
-        drop(open);
+        drop(both);
     }
 }
 
@@ -247,7 +250,7 @@ async fn a_shard_that_restarts_is_told_by_health_and_to_its_clients() {
     assert_eq!(app.post("/orders", &elsewhere).await.status, 201);
     assert_eq!(app.get("/orders/a1").await.status, 200, "reads go on");
 
-    tokio::task::spawn_blocking(|| held.let_go()).await.unwrap();
+    drop(held);
     let sold = insist(&app, &order_of("bob sells 1 @ 100", json!({}))).await;
     assert_eq!(sold.body["status"], "filled", "{}", sold.text);
     assert_eq!(shard(&app, "BTC-USD").await, "running");
