@@ -4,8 +4,8 @@ use std::path::Path;
 
 use clap::Parser;
 use serde_json::{Value, json};
-use shardbook_api::app::App;
-use shardbook_api::settings::{CommandLine, Settings, Subcommand};
+use shardbook_api::app::{App, create_key};
+use shardbook_api::settings::{CommandLine, KeyArguments, Settings, Subcommand};
 use tempfile::TempDir;
 
 /// A running exchange on a free port, its data directory, and a client for its calls.
@@ -31,6 +31,24 @@ impl TestApp {
             data_dir,
             http,
         }
+    }
+
+    /// One that asks for keys, and its administrator's.
+    pub(crate) async fn start_guarded() -> (Self, String) {
+        let data_dir = TempDir::new().unwrap();
+        let admin = create_key(&KeyArguments {
+            role: "admin".to_owned(),
+            client_id: None,
+            data_dir: data_dir.path().join("data"),
+        });
+        let settings = data_dir.path().join("shardbook.toml");
+        std::fs::write(settings, "auth = 'on'").unwrap();
+        let app = Self {
+            app: Self::start_app(data_dir.path()).await,
+            data_dir,
+            http: reqwest::Client::new(),
+        };
+        (app, admin.unwrap().reveal())
     }
 
     async fn start_app(data_dir: &Path) -> App {

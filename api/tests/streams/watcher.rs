@@ -180,11 +180,25 @@ impl Events {
         }
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
+        Self::of(response)
+    }
+
+    pub(crate) fn of(response: reqwest::Response) -> Self {
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         Self {
             response,
             unread: String::new(),
         }
+    }
+
+    /// Whether the server ends the stream, whatever it sends before.
+    pub(crate) async fn ended(&mut self) -> bool {
+        while let Some(chunk) = self.response.chunk().await.transpose() {
+            if chunk.is_err() {
+                return false;
+            }
+        }
+        true
     }
 
     pub(crate) async fn next(&mut self) -> SseEvent {
