@@ -81,6 +81,16 @@ impl Holder<'_> {
         self.ask(Method::GET, path, None).await
     }
 
+    /// Reads what the database has, once it has taken it in.
+    async fn get_projected(&self, path: &str) -> Reply {
+        loop {
+            let reply = self.get(path).await;
+            if reply.problem() != (503, "database_unavailable") {
+                return reply;
+            }
+        }
+    }
+
     async fn post(&self, path: &str, body: &Value) -> Reply {
         self.ask(Method::POST, path, Some(body)).await
     }
@@ -527,4 +537,65 @@ async fn a_key_has_a_limit_of_its_own_for_all_it_does() {
     let other = fast.get("/orderbook").await;
     assert_eq!(other.status, StatusCode::OK);
     assert_eq!(other.header("ratelimit-policy"), "\"orders\";q=5000;w=1");
+}
+
+#[tokio::test]
+async fn foreign_pages_are_turned_away_whatever_they_show_and_allowed_ones_may_show_a_key() {
+    let settings = "auth = 'on'\nallowed_origins = ['https://app.example']";
+    let guarded = Guarded::start_with(settings).await;
+    let ask = |method: Method, origin: &'static str| {
+        let request = guarded.app.request(method, "/orders");
+        request.header("Origin", origin)
+    };
+    for origin in ["https://evil.example", "null"] {
+        let request = ask(Method::GET, origin).header("X-API-Key", &guarded.admin);
+        assert_eq!(Reply::of(request).await.problem(), FORBIDDEN, "{origin}");
+    }
+    let preflight = ask(Method::OPTIONS, "https://app.example")
+        .header("Access-Control-Request-Method", "GET")
+        .header("Access-Control-Request-Headers", "x-api-key");
+    let preflight = Reply::of(preflight).await;
+    assert_eq!(preflight.status, StatusCode::NO_CONTENT);
+    let may_send = preflight.header("access-control-allow-headers");
+    assert!(may_send.contains("x-api-key") && may_send.contains("authorization"));
+    let without = Reply::of(ask(Method::GET, "https://app.example")).await;
+    assert_eq!(without.problem(), UNAUTHENTICATED);
+    let own = ask(Method::GET, "https://app.example").header("X-API-Key", &guarded.admin);
+    let own = Reply::of(own).await;
+    assert_eq!(own.status, StatusCode::OK);
+    for reply in [without, own] {
+        let allowed = reply.header("access-control-allow-origin");
+        assert_eq!(allowed, "https://app.example");
+        let may_read = reply.header("access-control-expose-headers");
+        assert!(may_read.contains("ratelimit-policy"), "{may_read}");
+    }
+}
+
+#[tokio::test]
+async fn anothers_order_is_not_found_in_the_database_either() {
+    let guarded = Guarded::start_with("auth = 'on'\nclosed_orders_in_memory = 0").await;
+    let (_, alice) = guarded.key("trader", "alice", json!({})).await;
+    let (_, bob) = guarded.key("trader", "bob", json!({})).await;
+    let (alice, bob) = (guarded.holds(&alice), guarded.holds(&bob));
+    // Nobody is there to trade with: both are closed at once, and let go of.
+    alice.place("alice buys 1 as x").await;
+    alice.place("alice buys 1 as a").await;
+    let elsewhere = order_of("bob buys 1 as x", json!({"instrument": "ETH-USD"}));
+    bob.post("/orders", &elsewhere).await;
+    assert_eq!(bob.get_projected("/orders/a").await.problem(), NOT_FOUND);
+    for (holder, client) in [(&alice, "alice"), (&bob, "bob")] {
+        let own = holder.get_projected("/orders/x").await;
+        assert_eq!(own.body["client_id"], client);
+    }
+    let cancelled = async {
+        loop {
+            let cancelled = bob.ask(Method::POST, "/orders/a/cancel", None).await;
+            if cancelled.problem() != (503, "database_unavailable") {
+                return cancelled;
+            }
+        }
+    };
+    assert_eq!(cancelled.await.problem(), NOT_FOUND);
+    let both = guarded.admin().get_projected("/orders/x").await;
+    assert_eq!(both.problem(), (409, "order_id_ambiguous"));
 }
