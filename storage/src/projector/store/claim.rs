@@ -196,3 +196,34 @@ pub(super) async fn begin_partition(
         .map_err(DatabaseError::failed("beginning a partition"))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use sea_orm::Statement;
+
+    use super::*;
+    use crate::database::{Database, DatabaseUrl};
+
+    #[tokio::test]
+    async fn every_table_is_emptied_when_a_database_is_started_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::Sqlite(directory.path().join("shardbook.db"));
+        let database = Database::open(&url).await.unwrap();
+        database.migrate().await.unwrap();
+        let sql = "SELECT name FROM sqlite_master WHERE type = 'table'";
+        let tables = database
+            .reader()
+            .query_all_raw(Statement::from_string(DbBackend::Sqlite, sql))
+            .await
+            .unwrap();
+        let mut found: BTreeSet<String> = tables
+            .iter()
+            .map(|row| row.try_get("", "name").unwrap())
+            .collect();
+        // How the tables came about is no exchange's.
+        assert!(found.remove("seaql_migrations"));
+        assert_eq!(found, TABLES.map(str::to_owned).into());
+    }
+}
