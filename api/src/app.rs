@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use poem::EndpointExt;
+use shardbook_engine::access::AccessKey;
 use shardbook_engine::checkpoint::CheckpointError;
 use shardbook_engine::exchange::{CheckpointRequests, Exchange, ExchangeLimits, Setup, StartError};
 use shardbook_engine::instrument::Instrument;
@@ -25,7 +26,7 @@ use shardbook_engine::time::SystemClock;
 use shardbook_feed::feed::{Feed, StartError as FeedError};
 use shardbook_feed::sink::RouterSink;
 use shardbook_feed::status::FeedStatus;
-use shardbook_storage::control_log::{ControlLog, ControlLogError};
+use shardbook_storage::control_log::ControlLogError;
 use shardbook_storage::data_dir::DataDir;
 use shardbook_storage::database::DatabaseError;
 use shardbook_storage::projector::{ProjectorHandle, RefusedDatabase};
@@ -40,6 +41,7 @@ use crate::access::{Access, Auth, Needs};
 use crate::archive::Archive;
 use crate::calls::faults::Faults;
 use crate::calls::halts::Halts;
+use crate::calls::instruments::InstrumentCalls;
 use crate::calls::keys::KeyCalls;
 use crate::calls::market_data::MarketDataCalls;
 use crate::calls::operations::Operations;
@@ -50,8 +52,9 @@ use crate::edge::Edge;
 use crate::guard::Guard;
 use crate::health::ExchangeHealth;
 use crate::journal_size::JournalSize;
+use crate::listings::Listings;
 use crate::metrics::{CountingPublisher, Metrics, MetricsError, Observed};
-use crate::server::Listener;
+use crate::server::{Listener, ServerLimits};
 use crate::service::{Extra, service};
 use crate::settings::{FaultInjection, Settings};
 use crate::stream::StreamHub;
@@ -157,7 +160,9 @@ impl App {
             .map(|(instrument, _)| Arc::clone(instrument))
             .collect();
         let metrics = Metrics::new(traded.len())?;
-        let access = access(&settings, control, &metrics, Arc::clone(&on_fatal))?;
+        let known = control.keys().to_vec();
+        let control = Control::new(control, Arc::clone(&on_fatal));
+        let access = access(&settings, &known, control.clone(), &metrics)?;
         let hub = Arc::new(StreamHub::new(settings.stream_events));
         let publisher = CountingPublisher::new(metrics.clone(), Arc::clone(&hub), &traded);
         let publisher = Arc::new(publisher);
@@ -178,6 +183,7 @@ impl App {
         };
         let engine = blocking("replaying the journal", move || Exchange::start(setup)).await??;
         publisher.go_live();
+        let on_listed = Arc::new(move |instrument: &_| publisher.include(instrument));
         let mut projection =
             Projection::start(&settings, &data_dir, exchange, &engine, checkpoints).await?;
         let journal_size = JournalSize::watch(data_dir.root(), settings.journal_bytes_max);
@@ -195,10 +201,11 @@ impl App {
             hub,
             metrics,
             access,
+            listings: Listings::of(&engine, control, settings.partitions, on_listed),
             stopped: stopped.clone(),
         };
         let edge = running.serve_behind(settings.guard, settings.fault_injection);
-        let listener = bind(settings.listen).await?;
+        let listener = bind(settings.listen, settings.server).await?;
         let address = listener.address();
         let server = tokio::spawn(listener.serve(edge, stopped));
         Ok(Self {
@@ -269,6 +276,7 @@ struct Running {
     hub: Arc<StreamHub>,
     metrics: Metrics,
     access: Arc<Access>,
+    listings: Listings,
     stopped: watch::Receiver<bool>,
 }
 
@@ -284,6 +292,7 @@ impl Running {
             hub,
             metrics,
             access,
+            listings,
             stopped,
         } = self;
         Observed {
@@ -317,6 +326,7 @@ impl Running {
             Halts::new(trading.clone()),
             SnapshotCalls::new(trading.clone(), snapshots),
             KeyCalls::new(Arc::clone(&access)),
+            InstrumentCalls::new(listings),
             Operations::new(Arc::new(health), metrics),
         );
         let stream = Extra {
@@ -336,18 +346,13 @@ impl Running {
 /// Who may do what, by the settings and by the keys that the control log has.
 fn access(
     settings: &Settings,
-    control: ControlLog,
+    known: &[AccessKey],
+    control: Control,
     metrics: &Metrics,
-    on_fatal: OnFatal,
 ) -> Result<Arc<Access>, AppError> {
-    let known = control.keys().to_vec();
     let clock = Arc::new(SystemClock);
-    let keys = KeyRing::new(
-        &known,
-        Control::new(control, on_fatal),
-        clock.clone(),
-        settings.requests_per_second,
-    );
+    let per_second = settings.requests_per_second;
+    let keys = KeyRing::new(known, control, clock.clone(), per_second);
     if settings.auth == Auth::On && !keys.has_admin() {
         tracing::warn!(
             "keys are asked for and no administrator has one; stop the server and make one with: \
@@ -363,8 +368,8 @@ fn access(
     })
 }
 
-async fn bind(address: SocketAddr) -> Result<Listener, AppError> {
-    let bound = Listener::bind(address).await;
+async fn bind(address: SocketAddr, limits: ServerLimits) -> Result<Listener, AppError> {
+    let bound = Listener::bind(address, limits).await;
     bound.map_err(|source| AppError::Listen { address, source })
 }
 

@@ -2,6 +2,7 @@
 
 pub mod faults;
 pub mod halts;
+pub mod instruments;
 pub mod keys;
 pub mod market_data;
 pub mod operations;

@@ -7,5 +7,5 @@
 mod input;
 mod output;
 
-pub use input::{DecimalError, Measure, whole_units};
+pub use input::{DecimalError, Measure, exact_decimal, whole_units};
 pub use output::{DayText, DecimalText, TimestampText};

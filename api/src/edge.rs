@@ -1,14 +1,16 @@
 //! The outermost endpoint: what holds for every request, whatever it asks for.
 //!
 //! In this order: a request of a foreign page is turned away; who asks is found out, and whether it
-//! may and has not done too much; the body is read whole, within bounds; the call is made; and whatever comes of that, a refusal of the framework or a panic
-//! included, leaves as an answer that the contract knows.
+//! may and has not done too much; the body is read whole, within bounds; the call is made; and
+//! whatever comes of that, a refusal of the framework or a panic included, leaves as an answer that
+//! the contract knows.
 
 mod body;
 mod methods;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use poem::endpoint::BoxEndpoint;
@@ -17,6 +19,8 @@ use poem::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use poem::{Endpoint, IntoResponse, Request, Response};
 
 pub use methods::Methods;
+
+use self::body::BodyLimits;
 
 use crate::access::{Access, Visit};
 use crate::guard::{Guard, Visitor};
@@ -41,12 +45,13 @@ pub struct Edge {
     access: Arc<Access>,
     methods: Methods,
     calls: BoxEndpoint<'static>,
+    bodies: BodyLimits,
 }
 
 impl Edge {
     /// Puts the edge around the calls; `methods` says which there are.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         guard: Guard,
         access: Arc<Access>,
         methods: Methods,
@@ -57,7 +62,15 @@ impl Edge {
             access,
             methods,
             calls,
+            bodies: BodyLimits::default(),
         }
+    }
+
+    /// Gives bodies so long to come.
+    #[must_use]
+    pub fn with_body_time(mut self, time_max: Duration) -> Self {
+        self.bodies.time_max = time_max;
+        self
     }
 
     async fn answer(&self, mut request: Request) -> Response {
@@ -97,9 +110,10 @@ impl Edge {
                 return refused.into_response();
             }
         };
-        if let Err(problem) = body::read_whole(&mut request).await {
-            return problem.into_response();
-        }
+        let _room = match self.bodies.read_whole(&mut request).await {
+            Ok(room) => room,
+            Err(problem) => return problem.into_response(),
+        };
         let Some(caller) = caller else {
             return self.call(request).await;
         };

@@ -169,6 +169,8 @@ impl InspectError {
                 ControlLogError::Record { .. }
                 | ControlLogError::OutOfStep { .. }
                 | ControlLogError::Contradiction { .. }
+                | ControlLogError::InstrumentExists { .. }
+                | ControlLogError::BinanceSymbolTaken { .. }
                 | ControlLogError::KeyExists { .. },
             )
             | Self::Record {

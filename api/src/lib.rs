@@ -17,6 +17,7 @@ pub mod guard;
 pub mod health;
 pub mod journal;
 pub mod journal_size;
+pub mod listings;
 pub mod metrics;
 pub mod parameter;
 pub mod payload;

@@ -168,9 +168,10 @@ fn exit_code(error: &AppError) -> u8 {
         AppError::ControlLog(error) => match error {
             ControlLogError::Journal(error) => journal_exit_code(error),
             ControlLogError::Record { .. } | ControlLogError::OutOfStep { .. } => DAMAGED_JOURNAL,
-            ControlLogError::Contradiction { .. } | ControlLogError::KeyExists { .. } => {
-                WRONG_SETTING
-            }
+            ControlLogError::Contradiction { .. }
+            | ControlLogError::KeyExists { .. }
+            | ControlLogError::InstrumentExists { .. }
+            | ControlLogError::BinanceSymbolTaken { .. } => WRONG_SETTING,
         },
         AppError::Exchange(StartError::Recovery(error)) => match error {
             RecoveryError::Read(ReadError::Journal(error)) => journal_exit_code(error),
@@ -182,7 +183,7 @@ fn exit_code(error: &AppError) -> u8 {
             RecoveryError::Checkpoint(_) => FAILED,
         },
         AppError::TooFewPartitions { .. }
-        | AppError::Exchange(StartError::NoSuchPartition { .. })
+        | AppError::Exchange(StartError::NoSuchPartition { .. } | StartError::Shard(_))
         | AppError::ForeignDatabase(_)
         | AppError::Feed(_)
         | AppError::Listen { .. } => WRONG_SETTING,

@@ -32,8 +32,9 @@ use crate::schema::word::{Reason, Worded};
 /// room for as many more.
 const SERIES_PER_INSTRUMENT: usize = 32;
 
-/// Series of one metric at least, however few the instruments.
-const SERIES_MIN: usize = 2_000;
+/// Instruments that may be added while the exchange runs before series of one metric are folded
+/// into one. Only a bound: what is not there takes no memory.
+const INSTRUMENTS_ADDED_MAX: usize = 10_000;
 
 /// Bounds of the latency histogram, in seconds.
 const LATENCY_BOUNDS: [f64; 16] = [
@@ -100,7 +101,8 @@ impl Metrics {
             .scope_info_enabled(false)
             .build()
             .map_err(|error| failed(&error))?;
-        let series_max = SERIES_MIN.max(instruments.saturating_mul(SERIES_PER_INSTRUMENT));
+        let instruments_max = instruments.saturating_add(INSTRUMENTS_ADDED_MAX);
+        let series_max = instruments_max.saturating_mul(SERIES_PER_INSTRUMENT);
         let provider = SdkMeterProvider::builder()
             .with_reader(exporter)
             .with_view(move |_: &SdkInstrument| {

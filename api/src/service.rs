@@ -12,6 +12,7 @@ use poem_openapi::{OpenApi, OpenApiService};
 
 use crate::access::{Access, Needs};
 use crate::calls::halts::Halts;
+use crate::calls::instruments::InstrumentCalls;
 use crate::calls::keys::KeyCalls;
 use crate::calls::market_data::MarketDataCalls;
 use crate::calls::operations::Operations;
@@ -29,6 +30,7 @@ pub type Calls = (
     Halts,
     SnapshotCalls,
     KeyCalls,
+    InstrumentCalls,
     Operations,
 );
 

@@ -33,6 +33,7 @@ pub use error::SettingsError;
 use crate::access::Auth;
 use crate::access::limits::RATE_MAX;
 use crate::guard::{Authority, Guard, WebOrigin};
+use crate::server::ServerLimits;
 use crate::settings::given::Given;
 
 /// Most partitions: each has a writer thread of its own, and a disk gains nothing from more.
@@ -49,6 +50,9 @@ const CHECKPOINT_RECORDS_MIN: u64 = 1_000;
 
 /// A quarter of an hour of replaying.
 const CHECKPOINT_RECORDS_MAX: u64 = 1_000_000_000;
+
+/// An hour: who is slower than that is not coming.
+const REQUEST_SECONDS_MAX: u64 = 3_600;
 
 /// Bounds of the settings that are numbers of things in memory.
 const COUNT_MAX: usize = 100_000_000;
@@ -124,6 +128,8 @@ pub struct Settings {
     pub journal_bytes_max: u64,
     /// Snapshots of the books.
     pub snapshots: SnapshotSettings,
+    /// What clients may take up.
+    pub server: ServerLimits,
     /// Which hosts and origins are the server's own.
     pub guard: Guard,
     /// Whether keys are asked for.
@@ -228,6 +234,7 @@ impl Settings {
                 JOURNAL_BYTES_MAX_LEAST..=u64::MAX,
             )?,
             snapshots: snapshots(given)?,
+            server: server_limits(given)?,
             guard: guard(given)?,
             auth: auth(given)?,
             requests_per_second: requests_per_second(given)?,
@@ -272,6 +279,17 @@ impl Settings {
 
 const fn default_listen() -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080)
+}
+
+fn server_limits(given: &Given<'_>) -> Result<ServerLimits, SettingsError> {
+    let defaults = ServerLimits::default();
+    let seconds = defaults.request_time_max.as_secs();
+    let seconds = given.number("request_seconds_max", seconds, 1..=REQUEST_SECONDS_MAX)?;
+    let connections = defaults.connections_max;
+    Ok(ServerLimits {
+        connections_max: given.number("connections_max", connections, 1..=COUNT_MAX)?,
+        request_time_max: Duration::from_secs(seconds),
+    })
 }
 
 fn on_refused(given: &Given<'_>) -> Result<OnRefused, SettingsError> {

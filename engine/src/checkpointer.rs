@@ -15,10 +15,10 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use crate::checkpoint::{self, Checkpoints, Manifest, ManifestEntry, Projected};
 use crate::exchange::ExchangeLimits;
 use crate::id::InstrumentId;
-use crate::instrument::Instrument;
 use crate::journal::{JournalSource, Position};
 use crate::partition::{PartitionId, Upkeep};
 use crate::recovery::{Recovered, RecoveryError, Replaying, fold, from_newest_good};
+use crate::shards::PartitionInstruments;
 
 /// How often the database is asked how far it has come: what it takes in after a checkpoint lets
 /// segments go without waiting for the next.
@@ -57,7 +57,7 @@ pub(crate) struct Checkpointer {
     pub(crate) partition: PartitionId,
     pub(crate) source: Arc<dyn JournalSource>,
     pub(crate) checkpoints: Arc<Checkpoints>,
-    pub(crate) instruments: Vec<Arc<Instrument>>,
+    pub(crate) instruments: PartitionInstruments,
     pub(crate) limits: ExchangeLimits,
     /// The newest checkpoint that can be used.
     pub(crate) newest: Option<Position>,
@@ -191,10 +191,13 @@ impl Checkpointer {
         base: Option<&Manifest>,
         instrument: InstrumentId,
     ) -> Result<Option<Recovered>, RecoveryError> {
-        let mut instruments = self.instruments.iter();
-        let Some(instrument) = instruments.find(|known| known.id == instrument) else {
+        let known = self.instruments.lock();
+        let instrument = known.iter().find(|known| known.id == instrument).cloned();
+        drop(known);
+        let Some(instrument) = instrument else {
             return Ok(None);
         };
+        let instrument = &instrument;
         Ok(Some(match base {
             Some(base) => {
                 Recovered::load(&*self.checkpoints.store, base, instrument, &self.limits)?
@@ -271,7 +274,7 @@ mod tests {
     use crate::checkpoint::{CheckpointError, CheckpointStore, Saved};
     use crate::command::Command;
     use crate::id::{Sequence, Symbol, TradeNumber};
-    use crate::instrument::Increment;
+    use crate::instrument::{Increment, Instrument};
     use crate::journal::{JournalError, JournalReader, Part, PositionRange, ReadFrame};
     use crate::market_data::MarketDataLimits;
     use crate::quantity::Quantity;
@@ -379,7 +382,7 @@ mod tests {
                 store: Arc::<Kept>::clone(store),
                 in_use: Mutex::new(()),
             }),
-            instruments: vec![Arc::new(instrument)],
+            instruments: Arc::new(Mutex::new(vec![Arc::new(instrument)])),
             limits: ExchangeLimits {
                 queue_length: 1,
                 shard: ShardLimits::default(),

@@ -19,14 +19,15 @@ use crate::instrument::Instrument;
 use crate::journal::{Journal, JournalSource, Position};
 use crate::market_data::MarketDataLimits;
 use crate::observer::Observer;
-use crate::partition::{OnFatal, Partition, PartitionId, Room};
+use crate::partition::{OnFatal, Partition, PartitionId};
 use crate::publisher::Publisher;
 use crate::recovery::{Recovered, RecoveryError, RecoveryReport, recover_partition};
-use crate::router::{InstrumentHandle, Router};
+use crate::router::Router;
 use crate::shard::ShardLimits;
-use crate::supervisor::supervise;
+use crate::shards::{ADDED_WAITING_MAX, PartitionInstruments, PartitionShards, Shards, Shared};
+pub use crate::shards::{AddError, Additions};
 use crate::time::Clock;
-use crate::worker::{Batch, Surroundings, Worker};
+use crate::worker::Batch;
 
 /// Bounds of what an instrument may take up.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +75,9 @@ pub enum StartError {
     /// The machine has no thread to give.
     #[error("the journal's writer can't be started: {0}")]
     Thread(#[from] std::io::Error),
+    /// A shard could not be started.
+    #[error(transparent)]
+    Shard(#[from] AddError),
     /// An instrument names a partition that there is no journal for.
     #[error(
         "instrument {symbol} stands in partition {partition}, which this exchange does not have"
@@ -90,7 +94,9 @@ pub enum StartError {
 pub struct Exchange {
     router: Arc<Router>,
     partitions: Vec<Partition<Batch>>,
-    workers: JoinSet<()>,
+    /// The one task that ends when all shards have.
+    shards: JoinSet<()>,
+    additions: Additions,
     stop: watch::Sender<bool>,
     /// They end when their partition's writer has, with a last checkpoint.
     checkpointers: JoinSet<()>,
@@ -119,151 +125,61 @@ impl Exchange {
     pub fn start(mut setup: Setup) -> Result<Self, StartError> {
         let directory = Arc::new(Directory::default());
         check_partitions(&setup)?;
-        let (stop, _) = watch::channel(false);
-        let mut exchange = Self {
-            router: Arc::new(Router::new(Arc::clone(&directory))),
-            partitions: Vec::new(),
-            workers: JoinSet::new(),
-            stop,
-            checkpointers: JoinSet::new(),
-            checkpoint_requests: CheckpointRequests::default(),
-            projected: Arc::default(),
-            recovery: Vec::new(),
-        };
-        let mut shards = HashMap::new();
-        let one_at_a_time = Arc::new(Semaphore::new(1));
+        let (stop, stopped) = watch::channel(false);
+        let mut starting = Starting::default();
+        let mut recovered = HashMap::new();
+        let mut partitions = Vec::new();
         let journals = std::mem::take(&mut setup.journals);
-        let mut checkpoints = Vec::new();
         for (number, journal) in (0_u32..).zip(journals) {
             let id = PartitionId::new(number);
-            let (recovered, shared) =
-                exchange.start_partition(id, journal, &setup, &directory, &one_at_a_time)?;
-            shards.extend(recovered);
-            checkpoints.push(shared);
+            let (shards, shared) = starting.partition(id, journal, &setup, &directory)?;
+            recovered.extend(shards);
+            partitions.push(shared);
         }
-        let crashed = Arc::new(CrashedCommands::default());
-        for (instrument, id) in &setup.instruments {
-            let number = usize::try_from(id.get()).unwrap_or(usize::MAX);
-            let found = (shards.remove(&instrument.id), exchange.partition(*id));
-            let (Some(recovered), Some(partition)) = found else {
-                continue;
-            };
-            let surroundings = Surroundings {
-                partition: partition.sender.clone(),
-                source: Arc::clone(&partition.source),
-                checkpoints: checkpoints.get(number).cloned().flatten(),
-                directory: Arc::clone(&directory),
-                publisher: Arc::clone(&setup.publisher),
-                observer: Arc::clone(&setup.observer),
-                clock: Arc::clone(&setup.clock),
-                crashed: Arc::clone(&crashed),
-                on_fatal: Arc::clone(&setup.on_fatal),
-                limits: setup.limits.shard,
-            };
-            let room = partition.room.clone();
-            exchange.start_shard(recovered, room, setup.limits.queue_length, surroundings);
-        }
-        Ok(exchange)
-    }
-
-    /// Recovers a partition and starts its writer and its checkpoints.
-    fn start_partition(
-        &mut self,
-        id: PartitionId,
-        journal: Box<dyn Journal>,
-        setup: &Setup,
-        directory: &Directory,
-        one_at_a_time: &Arc<Semaphore>,
-    ) -> Result<StartedPartition, StartError> {
-        let source = journal.source();
-        let instruments: Vec<Arc<Instrument>> = setup
-            .instruments
-            .iter()
-            .filter(|(_, partition)| *partition == id)
-            .map(|(instrument, _)| Arc::clone(instrument))
-            .collect();
-        let number = usize::try_from(id.get()).unwrap_or(usize::MAX);
-        let checkpoints = setup.checkpoints.get(number).map(|store| {
-            Arc::new(Checkpoints {
-                store: Arc::clone(store),
-                in_use: Mutex::new(()),
-            })
-        });
-        let (recovered, report) = recover_partition(
-            &*source,
-            checkpoints
-                .as_deref()
-                .map(|checkpoints| &*checkpoints.store),
-            &instruments,
-            &setup.limits,
+        let router = Arc::new(Router::new(Arc::clone(&directory)));
+        let shared = Shared {
+            router: Arc::clone(&router),
             directory,
-            &*setup.publisher,
-        )?;
-        tracing::info!(
-            partition = id.get(),
-            checkpoint = report.checkpoint.unwrap_or_default().get(),
-            records_replayed = report.records_replayed,
-            "recovered"
-        );
-        self.recovery.push(report);
-        let upkeep = checkpoints.as_ref().map(|checkpoints| {
-            let checkpointer = Checkpointer {
-                partition: id,
-                source: Arc::clone(&source),
-                checkpoints: Arc::clone(checkpoints),
-                instruments,
-                limits: setup.limits,
-                newest: report.checkpoint,
-                projected: Arc::clone(&self.projected),
-                needed_from: Arc::default(),
-            };
-            let (upkeep, laps) = checkpointer.upkeep(report.records_replayed);
-            let requests = self.checkpoint_requests.include();
-            let running = checkpointer.run(laps, requests, Arc::clone(one_at_a_time));
-            self.checkpointers.spawn(running);
-            upkeep
-        });
-        let partition = Partition::start(
-            id,
-            journal,
-            upkeep,
-            Arc::clone(&setup.observer),
-            Arc::clone(&setup.on_fatal),
-        )?;
-        self.partitions.push(partition);
-        Ok((recovered, checkpoints))
-    }
-
-    fn partition(&self, id: PartitionId) -> Option<&Partition<Batch>> {
-        self.partitions.get(usize::try_from(id.get()).ok()?)
-    }
-
-    fn start_shard(
-        &mut self,
-        recovered: Recovered,
-        room: watch::Receiver<Room>,
-        queue_length: usize,
-        around: Surroundings,
-    ) {
-        let Recovered { shard, market_data } = recovered;
-        let (sender, queue) = mpsc::channel(queue_length);
-        let handle = Arc::new(InstrumentHandle::new(
-            market_data,
-            sender,
-            room,
-            shard.feed_at_start(),
-        ));
-        self.router.add(Arc::clone(&handle));
-        let on_fatal = Arc::clone(&around.on_fatal);
-        let worker = Worker::new(shard, handle, queue, around);
-        let running = worker.run(self.stop.subscribe());
-        self.workers.spawn(supervise(running, on_fatal));
+            publisher: setup.publisher,
+            observer: setup.observer,
+            clock: setup.clock,
+            crashed: Arc::new(CrashedCommands::default()),
+            on_fatal: setup.on_fatal,
+            limits: setup.limits,
+            stop: stopped,
+        };
+        let mut shards = Shards::new(shared, partitions);
+        for (instrument, id) in &setup.instruments {
+            if let Some(recovered) = recovered.remove(&instrument.id) {
+                shards.start(*id, recovered)?;
+            }
+        }
+        let (added, additions) = mpsc::channel(ADDED_WAITING_MAX);
+        let mut running = JoinSet::new();
+        running.spawn(shards.run(additions));
+        Ok(Self {
+            router,
+            partitions: starting.partitions,
+            shards: running,
+            additions: Additions(added),
+            stop,
+            checkpointers: starting.checkpointers,
+            checkpoint_requests: starting.checkpoint_requests,
+            projected: starting.projected,
+            recovery: starting.recovery,
+        })
     }
 
     /// The way in.
     #[must_use]
     pub const fn router(&self) -> &Arc<Router> {
         &self.router
+    }
+
+    /// The way to new instruments.
+    #[must_use]
+    pub const fn additions(&self) -> &Additions {
+        &self.additions
     }
 
     /// The journals, for the projector.
@@ -302,9 +218,9 @@ impl Exchange {
     /// and answered, and checkpoints hold it, so that the next start replays nothing.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
-        while let Some(ended) = self.workers.join_next().await {
+        while let Some(ended) = self.shards.join_next().await {
             if let Err(error) = ended {
-                tracing::error!(%error, "a shard's task did not end well");
+                tracing::error!(%error, "the shards did not end well");
             }
         }
         let partitions = std::mem::take(&mut self.partitions);
@@ -322,8 +238,105 @@ impl Exchange {
     }
 }
 
-/// A partition's instruments, and its checkpoints if it makes any.
-type StartedPartition = (HashMap<InstrumentId, Recovered>, Option<Arc<Checkpoints>>);
+/// What runs already while an exchange starts. Partitions take turns with their checkpoints.
+struct Starting {
+    partitions: Vec<Partition<Batch>>,
+    checkpointers: JoinSet<()>,
+    checkpoint_requests: CheckpointRequests,
+    one_at_a_time: Arc<Semaphore>,
+    projected: Arc<OnceLock<Arc<dyn Projected>>>,
+    recovery: Vec<RecoveryReport>,
+}
+
+impl Default for Starting {
+    fn default() -> Self {
+        Self {
+            partitions: Vec::new(),
+            checkpointers: JoinSet::new(),
+            checkpoint_requests: CheckpointRequests::default(),
+            one_at_a_time: Arc::new(Semaphore::new(1)),
+            projected: Arc::default(),
+            recovery: Vec::new(),
+        }
+    }
+}
+
+impl Starting {
+    /// Recovers a partition and starts its writer and its checkpoints.
+    fn partition(
+        &mut self,
+        id: PartitionId,
+        journal: Box<dyn Journal>,
+        setup: &Setup,
+        directory: &Directory,
+    ) -> Result<(HashMap<InstrumentId, Recovered>, PartitionShards), StartError> {
+        let source = journal.source();
+        let instruments: Vec<Arc<Instrument>> = setup
+            .instruments
+            .iter()
+            .filter(|(_, partition)| *partition == id)
+            .map(|(instrument, _)| Arc::clone(instrument))
+            .collect();
+        let number = usize::try_from(id.get()).unwrap_or(usize::MAX);
+        let checkpoints = setup.checkpoints.get(number).map(|store| {
+            Arc::new(Checkpoints {
+                store: Arc::clone(store),
+                in_use: Mutex::new(()),
+            })
+        });
+        let (recovered, report) = recover_partition(
+            &*source,
+            checkpoints
+                .as_deref()
+                .map(|checkpoints| &*checkpoints.store),
+            &instruments,
+            &setup.limits,
+            directory,
+            &*setup.publisher,
+        )?;
+        tracing::info!(
+            partition = id.get(),
+            checkpoint = report.checkpoint.unwrap_or_default().get(),
+            records_replayed = report.records_replayed,
+            "recovered"
+        );
+        self.recovery.push(report);
+        let instruments: PartitionInstruments = Arc::new(Mutex::new(instruments));
+        let upkeep = checkpoints.as_ref().map(|checkpoints| {
+            let checkpointer = Checkpointer {
+                partition: id,
+                source: Arc::clone(&source),
+                checkpoints: Arc::clone(checkpoints),
+                instruments: Arc::clone(&instruments),
+                limits: setup.limits,
+                newest: report.checkpoint,
+                projected: Arc::clone(&self.projected),
+                needed_from: Arc::default(),
+            };
+            let (upkeep, laps) = checkpointer.upkeep(report.records_replayed);
+            let requests = self.checkpoint_requests.include();
+            let running = checkpointer.run(laps, requests, Arc::clone(&self.one_at_a_time));
+            self.checkpointers.spawn(running);
+            upkeep
+        });
+        let partition = Partition::start(
+            id,
+            journal,
+            upkeep,
+            Arc::clone(&setup.observer),
+            Arc::clone(&setup.on_fatal),
+        )?;
+        let shards = PartitionShards {
+            sender: partition.sender.clone(),
+            source,
+            room: partition.room.clone(),
+            checkpoints,
+            instruments,
+        };
+        self.partitions.push(partition);
+        Ok((recovered, shards))
+    }
+}
 
 fn check_partitions(setup: &Setup) -> Result<(), StartError> {
     for (instrument, partition) in &setup.instruments {

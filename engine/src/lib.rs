@@ -34,6 +34,7 @@ pub mod recovery;
 pub mod responder;
 pub mod router;
 pub mod shard;
+mod shards;
 pub mod side;
 pub mod supervisor;
 pub mod time;

@@ -60,6 +60,20 @@ pub enum ControlLogError {
         /// What was asked for.
         given: Decimal,
     },
+    /// A new instrument has the name of another.
+    #[error("there is an instrument {symbol} already")]
+    InstrumentExists {
+        /// Which.
+        symbol: String,
+    },
+    /// A new instrument has the Binance symbol of another.
+    #[error("{symbol} has the Binance symbol {binance_symbol} already")]
+    BinanceSymbolTaken {
+        /// The other.
+        symbol: String,
+        /// What both would have.
+        binance_symbol: String,
+    },
     /// A new key has the id of another.
     #[error("there is a key {key} already")]
     KeyExists {
@@ -160,6 +174,40 @@ impl ControlLog {
         };
         append(&mut *self.journal, &record)?;
         Ok(Some(self.keys.remove(at)))
+    }
+
+    /// Lists an instrument that is new, durably, while the exchange runs. It goes to one of
+    /// `partitions`, in turn, for good.
+    ///
+    /// # Errors
+    /// When there is one of its name or Binance symbol, or the journal can't be written or has no room.
+    pub fn add(
+        &mut self,
+        specification: InstrumentSpecification,
+        partitions: u32,
+        now: Timestamp,
+    ) -> Result<Listing, ControlLogError> {
+        let has_its_symbol = |known: &Instrument| known.symbol == specification.symbol;
+        if let Some(known) = self.find(has_its_symbol) {
+            let symbol = known.symbol.to_string();
+            return Err(ControlLogError::InstrumentExists { symbol });
+        }
+        if let Some(binance_symbol) = &specification.binance_symbol
+            && let Some(other) =
+                self.find(|instrument| instrument.binance_symbol.as_ref() == Some(binance_symbol))
+        {
+            return Err(ControlLogError::BinanceSymbolTaken {
+                symbol: other.symbol.to_string(),
+                binance_symbol: binance_symbol.clone(),
+            });
+        }
+        self.journal.secure_room()?;
+        self.list(specification, partitions, now)
+    }
+
+    fn find(&self, is_it: impl Fn(&Instrument) -> bool) -> Option<&Instrument> {
+        let mut instruments = self.listings.iter().map(|listing| &*listing.instrument);
+        instruments.find(|instrument| is_it(instrument))
     }
 
     /// Lists an instrument, durably, if it is new; else takes on its rules, which may change,

@@ -105,7 +105,8 @@ fn list(
             .any(|known| known.instrument.id == listing.instrument.id)
         {
             let symbol = &listing.instrument.symbol;
-            tracing::warn!(%symbol, "the settings no longer name this instrument; it stays");
+            // Added while the exchange ran, or taken out of the settings.
+            tracing::info!(%symbol, "the settings do not name this instrument; it stays");
             listings.push(listing.clone());
         }
     }

@@ -132,6 +132,16 @@ pub fn whole_units(
     }
 }
 
+/// The value of a JSON string or number, exactly; `None` for what is no decimal, below zero or
+/// longer than [`Decimal`] can hold.
+#[must_use]
+pub fn exact_decimal(value: &RawValue) -> Option<Decimal> {
+    match read(decimal_text(value.get())?)? {
+        Reading::Exact(value) => Some(value),
+        Reading::CutShort(_) | Reading::Negative | Reading::TooLarge => None,
+    }
+}
+
 fn between_increments(
     text: &str,
     measure: Measure,

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use parking_lot::RwLock;
+
 use shardbook_engine::command::Command;
 use shardbook_engine::event::{Event, Maker};
 use shardbook_engine::id::{InstrumentId, OrderRef, Sequence};
@@ -91,7 +93,7 @@ fn first_fills_of_the_mirror(events: &[Event]) -> u64 {
 pub struct CountingPublisher<P> {
     metrics: Metrics,
     next: P,
-    instruments: HashMap<InstrumentId, Arc<Instrument>>,
+    instruments: RwLock<HashMap<InstrumentId, Arc<Instrument>>>,
     is_live: AtomicBool,
 }
 
@@ -105,9 +107,15 @@ impl<P> CountingPublisher<P> {
         Self {
             metrics,
             next,
-            instruments: by_id.collect(),
+            instruments: RwLock::new(by_id.collect()),
             is_live: AtomicBool::new(false),
         }
+    }
+
+    /// Counts the changes of one more instrument.
+    pub fn include(&self, instrument: &Arc<Instrument>) {
+        let mut instruments = self.instruments.write();
+        instruments.insert(instrument.id, Arc::clone(instrument));
     }
 
     /// From now on, changes are new and no longer those of a replayed journal.
@@ -122,11 +130,14 @@ impl<P: Publisher> Publisher for CountingPublisher<P> {
     }
 
     fn publish(&self, instrument: InstrumentId, changes: Durable<Vec<Change>>) {
-        if self.is_live.load(Ordering::Acquire)
-            && let Some(known) = self.instruments.get(&instrument)
-        {
-            let matched = first_fills(&changes);
-            if matched > 0 {
+        let matched = if self.is_live.load(Ordering::Acquire) {
+            first_fills(&changes)
+        } else {
+            0
+        };
+        if matched > 0 {
+            let known = self.instruments.read().get(&instrument).cloned();
+            if let Some(known) = known {
                 self.metrics.of(&known.symbol).matched.add(matched);
             }
         }

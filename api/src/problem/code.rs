@@ -61,6 +61,8 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body must be application/json";
     /// The order's id was used before.
     DuplicateOrderId = "duplicate_order_id", CONFLICT, "The order id was used before";
+    /// There is an instrument of this name.
+    InstrumentExists = "instrument_exists", CONFLICT, "There is such an instrument already";
     /// The id stands on several instruments.
     OrderIdAmbiguous = "order_id_ambiguous", CONFLICT, "The order id stands on several instruments";
     /// The command crashed its shard before.

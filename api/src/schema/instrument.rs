@@ -5,11 +5,38 @@ use shardbook_engine::market_data::InstrumentStatus;
 
 use crate::decimal::DecimalText;
 use crate::schema::Nullable;
-use crate::schema::text::SymbolText;
+use crate::schema::text::{DecimalInput, SymbolText, Words};
 use crate::schema::word::Word;
 
 /// Digits after the point that a price band has, in percent.
 const BAND_SCALE: u32 = 2;
+
+request! {
+    /// An instrument to be added.
+    pub struct InstrumentRequest {
+        /// Its name: 1 to 32 letters, digits, `.`, `_` and `-`.
+        required symbol: SymbolText,
+        /// The step between prices; it can never change.
+        required tick_size: DecimalInput,
+        /// The step between quantities; it can never change.
+        required lot_size: DecimalInput,
+        /// The least an order's quantity may be; one lot if left out.
+        optional min_quantity: DecimalInput,
+        /// The most an order's quantity may be; 10^12 lots if left out.
+        optional max_quantity: DecimalInput,
+        /// The least price times quantity of a limit order; no such rule if left out.
+        optional min_notional: DecimalInput,
+        /// How far a limit price may be from the last trade's, in percent of it; no such rule if
+        /// left out.
+        optional price_band: DecimalInput,
+        /// The Binance symbol whose trades and depth it takes, from the next start on.
+        optional binance_symbol: Words,
+    }
+    example {
+        "symbol": "DOGE-USD", "tick_size": "0.00001", "lot_size": "1",
+        "binance_symbol": "DOGEUSDT"
+    }
+}
 
 object! {
     /// An instrument and the rules its orders keep.

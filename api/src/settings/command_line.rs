@@ -173,6 +173,11 @@ serve_arguments! {
     allowed_hosts: "NAMES", "SHARDBOOK_ALLOWED_HOSTS";
     /// Origins whose web pages may use the exchange
     allowed_origins: "ORIGINS", "SHARDBOOK_ALLOWED_ORIGINS";
+    /// Connections that clients may have open at once [default: 20000]
+    connections_max: "NUMBER", "SHARDBOOK_CONNECTIONS_MAX";
+    /// Seconds in which a request's head must have come, and then its body; an idle connection is
+    /// closed after as many [default: 60]
+    request_seconds_max: "SECONDS", "SHARDBOOK_REQUEST_SECONDS_MAX";
     /// Logs that the instruments are split over, each with a writer of its own [default: 1]
     partitions: "NUMBER", "SHARDBOOK_PARTITIONS";
     /// Bytes of one file of a journal; two or more are on disk at any time [default: 67108864]

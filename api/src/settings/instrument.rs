@@ -6,9 +6,13 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use shardbook_engine::id::Symbol;
-use shardbook_engine::instrument::{Increment, InstrumentSpecification, PriceBand};
-use shardbook_engine::quantity::{LOTS_MAX, Notional, Quantity};
+use shardbook_engine::instrument::{Increment, InstrumentSpecification};
+use shardbook_engine::quantity::{LOTS_MAX, Quantity};
 
+use crate::request::{
+    BINANCE_SYMBOL_RULE, MIN_NOTIONAL_RULE, PRICE_BAND_RULE, is_binance_symbol, notional_of,
+    price_band_of,
+};
 use crate::settings::error::SettingsError;
 use crate::settings::given::Scalar;
 
@@ -99,13 +103,13 @@ fn read(table: &InstrumentTable) -> Result<InstrumentSpecification, SettingsErro
         return Err(wrong(&symbol, "max_quantity", given, allowed));
     }
     let min_notional = table.min_notional.as_ref().map(|given| {
-        let allowed = "above 0, a multiple of tick_size times lot_size";
-        notional(decimal(&symbol, "min_notional", given)?, tick, lot)
+        let allowed = MIN_NOTIONAL_RULE;
+        notional_of(decimal(&symbol, "min_notional", given)?, tick, lot)
             .ok_or_else(|| wrong(&symbol, "min_notional", given, allowed))
     });
     let price_band = table.price_band.as_ref().map(|given| {
-        let allowed = "a percentage above 0 with at most two digits after the point";
-        band(decimal(&symbol, "price_band", given)?)
+        let allowed = PRICE_BAND_RULE;
+        price_band_of(decimal(&symbol, "price_band", given)?)
             .ok_or_else(|| wrong(&symbol, "price_band", given, allowed))
     });
     Ok(InstrumentSpecification {
@@ -157,32 +161,11 @@ fn quantity(
         .ok_or_else(|| wrong(symbol, name, given, &allowed))
 }
 
-fn notional(value: Decimal, tick: Increment, lot: Increment) -> Option<Notional> {
-    let unit = tick.step().checked_mul(lot.step())?;
-    let units = value.checked_div(unit)?.normalize();
-    let exact = units.scale() == 0 && units.checked_mul(unit)? == value;
-    let units = u128::try_from(units.mantissa()).ok()?;
-    (exact && units > 0).then_some(Notional::new(units))
-}
-
-fn band(percent: Decimal) -> Option<PriceBand> {
-    let basis_points = percent.checked_mul(Decimal::ONE_HUNDRED)?.normalize();
-    if basis_points.scale() > 0 {
-        return None;
-    }
-    PriceBand::from_basis_points(u64::try_from(basis_points.mantissa()).ok()?)
-}
-
 fn binance_symbol(symbol: &Symbol, given: Option<&str>) -> Result<Option<String>, SettingsError> {
     let Some(given) = given else { return Ok(None) };
-    let is_symbol = (1..=32).contains(&given.len())
-        && given
-            .bytes()
-            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-    if is_symbol {
+    if is_binance_symbol(given) {
         return Ok(Some(given.to_owned()));
     }
     let given = Scalar::Text(given.to_owned());
-    let allowed = "upper case letters and digits, as BTCUSDT";
-    Err(wrong(symbol, "binance_symbol", &given, allowed))
+    Err(wrong(symbol, "binance_symbol", &given, BINANCE_SYMBOL_RULE))
 }

@@ -11,6 +11,7 @@
 mod access;
 mod books;
 mod idempotency;
+mod instruments;
 mod lifecycle;
 mod lists;
 #[path = "../../../storage/tests/support/postgres.rs"]
@@ -20,6 +21,7 @@ mod lists;
     reason = "another crate's tests use the rest"
 )]
 mod postgres;
+mod protection;
 mod snapshots;
 mod supervision;
 mod support;

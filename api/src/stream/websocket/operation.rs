@@ -108,7 +108,10 @@ impl Operations {
         let id = OperationId::new(fields.id);
         let begun = self.carry_out(&id, &fields, frame, read);
         begun.unwrap_or_else(|problem| {
-            self.shared.metrics.refused(&problem);
+            let op = json_text(fields.op);
+            if matches!(op.as_deref(), Some("place" | "cancel" | "amend")) {
+                self.shared.metrics.refused(&problem);
+            }
             Begun::Done(reply::failed(&id, &problem))
         })
     }
