@@ -19,7 +19,7 @@ use shardbook_engine::checkpoint::CheckpointError;
 use shardbook_engine::exchange::{CheckpointRequests, Exchange, ExchangeLimits, Setup, StartError};
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::journal::JournalError;
-use shardbook_engine::partition::OnFatal;
+use shardbook_engine::partition::{OnFatal, PartitionId};
 use shardbook_engine::recovery::RecoveryReport;
 use shardbook_engine::router::Router;
 use shardbook_engine::time::SystemClock;
@@ -155,10 +155,7 @@ impl App {
             journals,
             checkpoints,
         } = open::open(&settings).await?;
-        let traded: Vec<Arc<Instrument>> = instruments
-            .iter()
-            .map(|(instrument, _)| Arc::clone(instrument))
-            .collect();
+        let traded = traded(&instruments);
         let metrics = Metrics::new(traded.len())?;
         let known = control.keys().to_vec();
         let control = Control::new(control, Arc::clone(&on_fatal));
@@ -341,6 +338,13 @@ impl Running {
             }
         }
     }
+}
+
+fn traded(instruments: &[(Arc<Instrument>, PartitionId)]) -> Vec<Arc<Instrument>> {
+    let instruments = instruments.iter();
+    instruments
+        .map(|(instrument, _)| Arc::clone(instrument))
+        .collect()
 }
 
 /// Who may do what, by the settings and by the keys that the control log has.
