@@ -1,6 +1,7 @@
 //! Whether the exchange is well, put together from those who know.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -122,8 +123,19 @@ fn feed_health(feed: &EngineFeed) -> FeedHealth {
         FeedState::Down => FeedStatus::Down,
         FeedState::Finished => FeedStatus::Finished,
     };
+    let counts = &feed.counts;
+    let milliseconds = |lag: Duration| Count(u64::try_from(lag.as_millis()).unwrap_or(u64::MAX));
     FeedHealth {
         status: Word(status),
         last_message_at: Nullable(feed.last_message_at.map(TimestampText)),
+        lag_milliseconds: Nullable(feed.lag.map(milliseconds)),
+        messages: Count(counts.messages),
+        trades: Count(counts.trades),
+        mirror_updates: Count(counts.mirror_updates),
+        skipped: Count(counts.skipped.values().sum()),
+        gaps: Count(counts.gaps),
+        trades_filled: Count(counts.trades_filled),
+        trades_missed: Count(counts.trades_missed),
+        reconnects: Count(counts.reconnects),
     }
 }

@@ -22,6 +22,8 @@ pub mod metrics;
 pub mod parameter;
 pub mod payload;
 pub mod problem;
+pub mod progress;
+pub mod record;
 pub mod request;
 pub mod schema;
 pub mod server;

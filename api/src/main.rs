@@ -8,15 +8,18 @@ use anyhow::Context;
 use clap::Parser;
 use shardbook_api::app::{App, AppError, CreateKeyError, create_key};
 use shardbook_api::journal::{self, InspectError, Verdict};
+use shardbook_api::progress::Bars;
+use shardbook_api::record;
 use shardbook_api::service::openapi_yaml;
 use shardbook_api::settings::{
-    CommandLine, JournalCommand, KeyArguments, KeysCommand, LogFormat, ServeArguments, Settings,
-    Subcommand,
+    CommandLine, JournalCommand, KeyArguments, KeysCommand, LogFormat, RecordArguments,
+    ServeArguments, Settings, Subcommand,
 };
 use shardbook_engine::exchange::StartError;
 use shardbook_engine::journal::JournalError;
 use shardbook_engine::partition::reader::ReadError;
 use shardbook_engine::recovery::RecoveryError;
+use shardbook_feed::record::{RecordError, RecordTotals};
 use shardbook_storage::control_log::ControlLogError;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Subcommand::Keys {
             command: KeysCommand::Create(arguments),
         } => make_key(&arguments),
+        Subcommand::Record(arguments) => record(&arguments),
         Subcommand::Serve(arguments) => serve(&arguments),
     }
 }
@@ -95,12 +99,13 @@ fn serve(arguments: &ServeArguments) -> ExitCode {
             return ExitCode::from(WRONG_SETTING);
         }
     };
-    start_log(&settings);
+    let bars = Bars::default();
+    start_log(&settings, &bars);
     let served = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("starting the runtime")
-        .and_then(|runtime| runtime.block_on(run(settings)));
+        .and_then(|runtime| runtime.block_on(run(settings, bars)));
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -115,7 +120,59 @@ fn serve(arguments: &ServeArguments) -> ExitCode {
     }
 }
 
-async fn run(settings: Settings) -> anyhow::Result<()> {
+/// Records until it is told to stop.
+fn record(arguments: &RecordArguments) -> ExitCode {
+    let settings = match Settings::read(&arguments.settings()) {
+        Ok(settings) => settings,
+        Err(error) => {
+            eprintln!("shardbook: {error}");
+            return ExitCode::from(WRONG_SETTING);
+        }
+    };
+    start_log(&settings, &Bars::default());
+    let recorded = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")
+        .and_then(|runtime| {
+            runtime.block_on(async {
+                let mut terminated =
+                    signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+                let mut interrupted =
+                    signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+                let stop = async {
+                    tokio::select! {
+                        _ = terminated.recv() => {}
+                        _ = interrupted.recv() => {}
+                    }
+                };
+                Ok(record::record(&settings, arguments.out.clone(), stop).await?)
+            })
+        });
+    match recorded {
+        Ok(RecordTotals {
+            messages,
+            snapshots,
+        }) => {
+            let out = arguments.out.display();
+            println!("recorded {messages} messages and {snapshots} depth snapshots to {out}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("shardbook: {error:#}");
+            ExitCode::from(match error.downcast_ref::<RecordError>() {
+                Some(RecordError::File { .. } | RecordError::Rest(_)) | None => FAILED,
+                Some(
+                    RecordError::Open { .. }
+                    | RecordError::NoSymbols
+                    | RecordError::TooManyStreams { .. },
+                ) => WRONG_SETTING,
+            })
+        }
+    }
+}
+
+async fn run(settings: Settings, bars: Bars) -> anyhow::Result<()> {
     let mut terminated = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupted = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let mut asked = signal(SignalKind::user_defined1()).context("listening for SIGUSR1")?;
@@ -123,6 +180,8 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     // Whoever started it waits for this line to know where it is and that it serves.
     println!("listening on http://{}", app.address());
     tracing::info!(address = %app.address(), "serving; the documentation is at /docs");
+    let feed = app.feed_status();
+    tokio::spawn(async move { bars.show(feed).await });
     let requests = app.checkpoint_requests();
     let checkpoints = async {
         while asked.recv().await.is_some() {
@@ -150,12 +209,12 @@ fn end(error: &dyn std::error::Error) {
     std::process::exit(i32::from(FAILED));
 }
 
-fn start_log(settings: &Settings) {
+fn start_log(settings: &Settings, bars: &Bars) {
     let filter = EnvFilter::new(&settings.log_filter);
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+        .with_writer(bars.clone());
     match settings.log_format {
         LogFormat::Human => log.init(),
         LogFormat::Json => log.json().init(),

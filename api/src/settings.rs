@@ -25,8 +25,8 @@ use shardbook_storage::journal::JournalOptions;
 use shardbook_storage::projector::{OnRefused, Retention};
 
 pub use command_line::{
-    CommandLine, JournalArguments, JournalCommand, KeyArguments, KeysCommand, ServeArguments,
-    Subcommand,
+    CommandLine, JournalArguments, JournalCommand, KeyArguments, KeysCommand, RecordArguments,
+    ServeArguments, Subcommand,
 };
 pub use error::SettingsError;
 

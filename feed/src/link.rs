@@ -241,6 +241,9 @@ impl Requests {
             .take(STREAMS_IN_ADDRESS_MAX)
             .map(String::as_str)
             .collect();
+        if first.is_empty() {
+            return format!("{url}/stream");
+        }
         format!("{url}/stream?streams={}", first.join("/"))
     }
 

@@ -56,6 +56,14 @@ pub struct RecordTotals {
 /// Why a recording was not made, or ended.
 #[derive(Debug, Error)]
 pub enum RecordError {
+    /// The file can't be opened for writing.
+    #[error("the file {} can't be opened for writing: {source}", path.display())]
+    Open {
+        /// Which.
+        path: PathBuf,
+        /// What the machine said.
+        source: io::Error,
+    },
     /// The file can't be written.
     #[error("the file {} can't be written: {source}", path.display())]
     File {
@@ -106,7 +114,10 @@ pub async fn record(
         path: config.out.clone(),
         source,
     };
-    let output = Output::open(&config.out).map_err(failed)?;
+    let output = Output::open(&config.out).map_err(|source| RecordError::Open {
+        path: config.out.clone(),
+        source,
+    })?;
     let (lines, written) = mpsc::channel(LINES_MAX);
     let mut writer = tokio::task::spawn_blocking(move || write(output, written));
     let (asked, mut answers) = mpsc::channel(SIGNALS_MAX);

@@ -31,11 +31,16 @@ use shardbook_feed::status::FeedState;
 
 /// The recording of this name, if recordings stand here.
 fn recording(name: &str) -> Option<PathBuf> {
+    recording_in("binance_spot_ws", name)
+}
+
+/// The same in another folder of them.
+fn recording_in(folder: &str, name: &str) -> Option<PathBuf> {
     let directory = std::env::var_os("SHARDBOOK_RECORDINGS").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
         PathBuf::from,
     );
-    let path = directory.join("binance_spot_ws").join(name);
+    let path = directory.join(folder).join(name);
     if path.exists() {
         return Some(path);
     }
@@ -240,30 +245,155 @@ async fn play_twice(
     }
 }
 
+/// What the recordings' own description says of the tapes.
+const BITCOINS_TAPE: TapeTotals = TapeTotals {
+    orders: 9_757,
+    bought: 9_665_118,
+    sold: 11_538_197,
+    first_trade_id: 3_735_683_259,
+    last_trade_id: 3_735_693_015,
+};
+
+const ETHERS_TAPE: TapeTotals = TapeTotals {
+    orders: 6_106,
+    bought: 9_530_359,
+    sold: 13_082_790,
+    first_trade_id: 1_520_538_925,
+    last_trade_id: 1_520_545_030,
+};
+
 #[tokio::test]
 async fn bitcoins_tape_and_depth_come_in_whole_and_once() {
-    let tape = TapeTotals {
-        orders: 9_757,
-        bought: 9_665_118,
-        sold: 11_538_197,
-        first_trade_id: 3_735_683_259,
-        last_trade_id: 3_735_693_015,
-    };
     let best = ["61685.99", "61686.00"];
     // A diff each: the first comes in with the snapshot.
-    play_twice("btcusdt_20240808.gz", bitcoin(), tape, 3_449, best).await;
+    play_twice("btcusdt_20240808.gz", bitcoin(), BITCOINS_TAPE, 3_449, best).await;
 }
 
 #[tokio::test]
 async fn ethers_tape_and_depth_come_in_whole_and_once() {
-    let tape = TapeTotals {
-        orders: 6_106,
-        bought: 9_530_359,
-        sold: 13_082_790,
-        first_trade_id: 1_520_538_925,
-        last_trade_id: 1_520_545_030,
-    };
     let best = ["2682.50", "2682.51"];
     // The snapshot, and a diff each.
-    play_twice("ethusdt_20240808.gz", ether(), tape, 3_433, best).await;
+    play_twice("ethusdt_20240808.gz", ether(), ETHERS_TAPE, 3_433, best).await;
+}
+
+/// Plays a dump of trades to its end.
+async fn play_dump(name: &str, instrument: Arc<Instrument>, tape: TapeTotals) {
+    let Some(path) = recording_in("binance_vision_derived", name) else {
+        return;
+    };
+    let exchange = Exchange::new(std::slice::from_ref(&instrument));
+    let config = FeedConfig {
+        source: Source::File(FileSource {
+            path,
+            symbol: None,
+            pace: Pace::Max,
+        }),
+        liquidity_levels: 1_000,
+    };
+    let feed = Feed::start(config, vec![instrument.clone()], exchange.clone())
+        .await
+        .unwrap();
+    let mut status = feed.status();
+    let counts = status
+        .wait_for(|status| status.state == FeedState::Finished)
+        .await
+        .unwrap()
+        .counts
+        .clone();
+    feed.stop().await;
+    assert_eq!(counts.trades, tape.orders);
+    assert_eq!((counts.gaps, counts.skipped.len()), (0, 0));
+    assert_eq!(exchange.tape(&instrument), tape);
+}
+
+#[tokio::test]
+async fn the_dumps_of_trades_come_to_the_same_as_the_streams() {
+    let bitcoins = "BTCUSDT-trades-2024-08-08_last6min.derived.csv.gz";
+    play_dump(bitcoins, bitcoin(), BITCOINS_TAPE).await;
+    let ethers = "ETHUSDT-trades-2024-08-08_last6min.derived.csv.gz";
+    play_dump(ethers, ether(), ETHERS_TAPE).await;
+}
+
+/// A symbol's book after all of a recording whose snapshot comes after the first diffs.
+#[derive(Deserialize)]
+struct Followed {
+    dropped: usize,
+    applied: usize,
+    gaps: usize,
+    r#final: [String; 4],
+    levels: [usize; 2],
+}
+
+#[test]
+fn local_books_begun_in_the_midst_of_the_diffs_end_as_they_should() {
+    let folder = "binance_spot_snapshot_sync";
+    let (Some(bodies), Some(stream), Some(expected)) = (
+        recording_in(folder, "BINANCE.http.0.0"),
+        recording_in(folder, "BINANCE.ws.1.0"),
+        recording_in("expected", "binance_spot_snapshot_sync_BINANCE.json"),
+    ) else {
+        return;
+    };
+    let read = |path: PathBuf| std::fs::read_to_string(path).unwrap();
+    let expected: BTreeMap<String, Followed> = serde_json::from_str(&read(expected)).unwrap();
+    let bodies = read(bodies);
+    let stream = read(stream);
+    for (symbol, expected) in expected {
+        let body = bodies
+            .lines()
+            .find(|line| line.contains(&format!("symbol={symbol}&")))
+            .and_then(|line| line.split_once("-> "))
+            .and_then(|(_, answer)| answer.split_once(": "))
+            .unwrap()
+            .1;
+        let Message::DepthSnapshot(snapshot) = Message::parse(body).unwrap() else {
+            panic!("{symbol} has no snapshot")
+        };
+        let mut book = LocalBook::new();
+        let (mut dropped, mut applied, mut gaps) = (0, 0, 0);
+        let diffs = stream
+            .lines()
+            .filter_map(|line| Message::parse(line.split_once(": ")?.1).ok())
+            .filter_map(|message| match message {
+                Message::DepthDiff(diff) if diff.symbol == symbol => Some(diff),
+                Message::DepthDiff(_)
+                | Message::Trade(_)
+                | Message::AggregateTrade(_)
+                | Message::DepthSnapshot(_)
+                | Message::ServerShutdown
+                | Message::Response(_)
+                | Message::BookTicker
+                | Message::Unknown => None,
+            });
+        for diff in diffs {
+            match book.take_diff(&diff) {
+                DiffOutcome::Applied => applied += 1,
+                DiffOutcome::Ignored => dropped += 1,
+                DiffOutcome::Gap => gaps += 1,
+                // The snapshot comes after the first.
+                DiffOutcome::Buffered => {
+                    if let SnapshotOutcome::Begun {
+                        dropped: before,
+                        applied: since,
+                    } = book.take_snapshot(&snapshot)
+                    {
+                        dropped += before;
+                        applied += since;
+                    }
+                }
+            }
+        }
+        assert_eq!(
+            (dropped, applied, gaps),
+            (expected.dropped, expected.applied, expected.gaps),
+            "{symbol}"
+        );
+        let depth = book.depth().unwrap();
+        let best = [Side::Buy, Side::Sell].map(|side| depth.best(side).unwrap());
+        let best = best.iter().flat_map(|level| [level.price, level.quantity]);
+        let expected_best = expected.r#final.iter().map(|text| decimal(text));
+        assert!(best.eq(expected_best), "{symbol}");
+        let levels = [Side::Buy, Side::Sell].map(|side| depth.levels(side).count());
+        assert_eq!(levels, expected.levels, "{symbol}");
+    }
 }

@@ -152,6 +152,26 @@ impl Observed {
             "Connections after the first.",
             |feed| feed.counts.reconnects,
         );
+        counted(
+            "feed_trades_total",
+            "Market orders taken in: a trade each, or an aggregate of one taker's.",
+            |feed| feed.counts.trades,
+        );
+        counted(
+            "feed_mirror_updates_total",
+            "Changes of the mirrored depth.",
+            |feed| feed.counts.mirror_updates,
+        );
+        counted(
+            "feed_trades_filled_total",
+            "Trades missed at first and had by asking for them.",
+            |feed| feed.counts.trades_filled,
+        );
+        counted(
+            "feed_trades_missed_total",
+            "Trades that are missing for good.",
+            |feed| feed.counts.trades_missed,
+        );
         let feed = self.feed.clone();
         meter
             .u64_observable_counter("feed_skipped_total")

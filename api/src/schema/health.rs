@@ -133,8 +133,31 @@ object! {
         pub status: Word<FeedStatus>,
         /// When the last message came; null before the first.
         pub last_message_at: Nullable<TimestampText>,
+        /// How long the newest live message was on its way, in milliseconds by Binance's clock and
+        /// this machine's; null where messages are not live.
+        pub lag_milliseconds: Nullable<Count>,
+        /// Messages that came in, bad ones included.
+        pub messages: Count,
+        /// Market orders taken in: a trade each, or an aggregate of one taker's.
+        pub trades: Count,
+        /// Changes of the mirrored depth.
+        pub mirror_updates: Count,
+        /// What came in and was not taken in; `/metrics` tells the reasons.
+        pub skipped: Count,
+        /// Holes that stayed, in trades or depth.
+        pub gaps: Count,
+        /// Trades that were missed at first and had by asking for them.
+        pub trades_filled: Count,
+        /// Trades that are missing for good.
+        pub trades_missed: Count,
+        /// Connections after the first.
+        pub reconnects: Count,
     }
-    example {"status": "off", "last_message_at": null}
+    example {
+        "status": "live", "last_message_at": "2026-01-31T12:00:00.000001Z", "lag_milliseconds": 85,
+        "messages": 120345, "trades": 45012, "mirror_updates": 70210, "skipped": 3, "gaps": 0,
+        "trades_filled": 0, "trades_missed": 0, "reconnects": 0
+    }
 }
 
 object! {
@@ -154,7 +177,12 @@ object! {
     example {
         "status": "ok", "journal": {"status": "ok", "reason": null, "bytes": 134217728},
         "database": {"status": "up", "reason": null, "lag_records": 0, "lag_seconds": 0},
-        "shards": {"BTC-USD": "running"}, "feed": {"status": "off", "last_message_at": null}
+        "shards": {"BTC-USD": "running"},
+        "feed": {
+            "status": "off", "last_message_at": null, "lag_milliseconds": null, "messages": 0,
+            "trades": 0, "mirror_updates": 0, "skipped": 0, "gaps": 0, "trades_filled": 0,
+            "trades_missed": 0, "reconnects": 0
+        }
     }
 }
 

@@ -39,8 +39,45 @@ pub enum Subcommand {
         #[command(subcommand)]
         command: KeysCommand,
     },
+    /// Write the live feed's messages to a file that --feed file:PATH plays
+    Record(RecordArguments),
     /// Print the OpenAPI document as YAML
     Openapi,
+}
+
+/// What to record, and where to. Ends with SIGINT or SIGTERM.
+#[derive(Debug, Args)]
+pub struct RecordArguments {
+    /// The file; gzipped if its name ends with .gz. What stands in it is kept, and recorded on to
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// The settings file, whose instruments' binance_symbols are recorded
+    #[arg(long, value_name = "FILE", env = "SHARDBOOK_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Where Binance's streams are [default: wss://data-stream.binance.vision]
+    #[arg(long, value_name = "URL", env = "SHARDBOOK_BINANCE_WS_URL")]
+    pub binance_ws_url: Option<String>,
+    /// Where Binance's REST API is [default: https://data-api.binance.vision]
+    #[arg(long, value_name = "URL", env = "SHARDBOOK_BINANCE_REST_URL")]
+    pub binance_rest_url: Option<String>,
+    /// What of the log is written, as info or shardbook_feed=debug,warn [default: info]
+    #[arg(long, value_name = "DIRECTIVES", env = "RUST_LOG")]
+    pub log_filter: Option<String>,
+}
+
+impl RecordArguments {
+    /// The same as settings of the exchange, whose other settings do not matter.
+    #[must_use]
+    pub fn settings(&self) -> ServeArguments {
+        ServeArguments {
+            config: self.config.clone(),
+            feed: Some(String::from("binance")),
+            binance_ws_url: self.binance_ws_url.clone(),
+            binance_rest_url: self.binance_rest_url.clone(),
+            log_filter: self.log_filter.clone(),
+            ..ServeArguments::default()
+        }
+    }
 }
 
 /// What can be done with a journal. Neither changes anything.
