@@ -192,17 +192,30 @@ impl Database {
         self.writer.get_database_backend()
     }
 
-    /// Begins the one kind of transaction that writes. Why these levels suffice stands in
+    /// Begins the kind of transaction that the projector writes with. Why these levels suffice stands in
     /// `docs/decisions/`.
     ///
     /// # Errors
     /// When the database is away or refuses.
     pub async fn begin(&self) -> Result<DatabaseTransaction, DatabaseError> {
+        self.begin_at(IsolationLevel::ReadCommitted).await
+    }
+
+    /// Begins a transaction for what sums over several partitions.
+    ///
+    /// # Errors
+    /// When the database is away or refuses.
+    pub async fn begin_serializable(&self) -> Result<DatabaseTransaction, DatabaseError> {
+        self.begin_at(IsolationLevel::Serializable).await
+    }
+
+    /// On SQLite every transaction is serializable.
+    async fn begin_at(&self, level: IsolationLevel) -> Result<DatabaseTransaction, DatabaseError> {
         let mut options = TransactionOptions::default();
         if self.backend() == DbBackend::Sqlite {
             options.sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
         } else {
-            options.isolation_level = Some(IsolationLevel::ReadCommitted);
+            options.isolation_level = Some(level);
         }
         let doing = "beginning a transaction";
         let transaction = self

@@ -6,7 +6,10 @@
 //! projector's bulk writer, which knows how either database wants decimals and times; an active
 //! model's `insert` does not.
 
+pub mod candle;
+pub mod closed_day;
 pub mod convert;
+pub mod daily_position;
 pub mod decimal;
 pub mod exchange;
 pub mod instrument;
@@ -15,5 +18,7 @@ pub mod order;
 pub mod order_event;
 pub mod orderbook_snapshot;
 pub mod partition;
+pub mod settlement;
+pub mod settlement_line;
 pub mod trade;
 pub mod words;

@@ -13,4 +13,5 @@ pub mod migration;
 pub mod projector;
 pub mod query;
 mod retry;
+pub mod settlement;
 pub mod snapshot;

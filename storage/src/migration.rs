@@ -1,5 +1,6 @@
 //! How the tables came about, step by step; a step that has been released is never changed.
 
+mod clearing;
 mod columns;
 mod first_tables;
 mod orderbook_snapshots;
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(first_tables::Migration),
             Box::new(orders_by_time::Migration),
             Box::new(orderbook_snapshots::Migration),
+            Box::new(clearing::Migration),
         ]
     }
 }

@@ -53,6 +53,8 @@ pub use self::retention::Retention;
 pub use self::status::{DatabaseState, Instruments, Lag, ProjectorHandle, ProjectorStatus};
 pub use self::store::OnRefused;
 
+pub(crate) use self::rows::{Existing, RowWriter};
+
 use self::asking::Asking;
 use self::cache::OrderCache;
 use self::fold::{Fold, Progress, needed};

@@ -213,7 +213,7 @@ fn trades(instrument: &Instrument, rows: &[trade::Model]) -> Result<Vec<Arc<Trad
         .collect()
 }
 
-async fn in_time<T>(
+pub(crate) async fn in_time<T>(
     doing: &'static str,
     answer: impl Future<Output = Result<T, DbErr>>,
 ) -> Result<T, DatabaseError> {

@@ -1,6 +1,8 @@
 //! Between the engine's types and rows: ticks and lots become decimals at the instrument's
 //! scales here, and nowhere else in this crate.
 
+mod clearing;
+
 use shardbook_engine::id::{
     ClientId, IdError, IdempotencyKey, OrderId, OrderRef, Sequence, TradeNumber,
 };
@@ -10,6 +12,10 @@ use shardbook_engine::price::Price;
 use shardbook_engine::quantity::{Notional, Quantity, Volume};
 use shardbook_engine::time::Timestamp;
 use thiserror::Error;
+
+pub use self::clearing::{
+    candle_of, candle_row, day_of, day_text, position_of, position_row, settlement_line_row,
+};
 
 use super::decimal::ExactDecimal;
 use super::moment::Moment;
@@ -287,21 +293,28 @@ pub fn average_price(
     if quantity.is_zero() {
         return Ok(None);
     }
-    let column = "average_price";
     let lots = u128::from(quantity.lots());
+    average("average_price", instrument, notional, lots).map(Some)
+}
+
+/// `notional` over `lots`, which are some, half-even at the tick's scale + 4.
+fn average(
+    column: &'static str,
+    instrument: &Instrument,
+    notional: Notional,
+    lots: u128,
+) -> Result<ExactDecimal, RowError> {
     let tick = u128::from(instrument.tick.mantissa());
-    // Whole ticks and the rest apart: their product with the tick would leave 128 bits.
-    let (ticks, rest) = (
-        notional.ticks_times_lots() / lots,
-        notional.ticks_times_lots() % lots,
-    );
     let shift = 10_u128.pow(AVERAGE_DIGITS);
     let mantissa = (|| {
+        // Whole ticks and the rest apart: their product with the tick would leave 128 bits.
+        let ticks = notional.ticks_times_lots().checked_div(lots)?;
+        let rest = notional.ticks_times_lots().checked_rem(lots)?;
         let whole = ticks.checked_mul(tick)?.checked_mul(shift)?;
         let dividend = rest.checked_mul(tick)?.checked_mul(shift)?;
         let below = whole.checked_add(dividend / lots)?;
         let left = dividend % lots;
-        let up = match (left * 2).cmp(&lots) {
+        let up = match left.checked_mul(2)?.cmp(&lots) {
             std::cmp::Ordering::Less => false,
             std::cmp::Ordering::Equal => below % 2 == 1,
             std::cmp::Ordering::Greater => true,
@@ -309,7 +322,7 @@ pub fn average_price(
         i128::try_from(below.checked_add(u128::from(up))?).ok()
     })();
     let mantissa = mantissa.ok_or(RowError::OutOfRange { column })?;
-    exact(column, mantissa, instrument.tick.scale() + AVERAGE_DIGITS).map(Some)
+    exact(column, mantissa, instrument.tick.scale() + AVERAGE_DIGITS)
 }
 
 fn exact(column: &'static str, mantissa: i128, scale: u32) -> Result<ExactDecimal, RowError> {

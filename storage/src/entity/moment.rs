@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use sea_orm::sea_query::{self, ArrayType, ColumnType, Nullable, ValueTypeErr};
-use sea_orm::{ColIdx, DbErr, QueryResult, TryGetError, TryGetable, Value};
+use sea_orm::{ColIdx, DbErr, QueryResult, TryFromU64, TryGetError, TryGetable, Value};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use shardbook_engine::time::Timestamp;
@@ -89,6 +89,13 @@ impl sea_query::ValueType for Moment {
 
     fn column_type() -> ColumnType {
         ColumnType::TimestampWithTimeZone
+    }
+}
+
+/// No database of ours makes up a time as a key.
+impl TryFromU64 for Moment {
+    fn try_from_u64(_number: u64) -> Result<Self, DbErr> {
+        Err(DbErr::ConvertFromU64("Moment"))
     }
 }
 

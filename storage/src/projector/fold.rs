@@ -5,6 +5,7 @@
 //! with its trade, and a change to one that is not at hand is a change to one that never traded.
 
 mod step;
+mod sums;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -21,7 +22,9 @@ use super::error::ProjectorError;
 use crate::entity::convert::{TradingStatus, instrument_row, order_event_row, order_row};
 use crate::entity::{instrument, order, order_event, trade};
 
-use self::step::{Step, unknown};
+pub(crate) use self::sums::{InstrumentSums, Sums};
+
+use self::step::{Gathered, Step, unknown};
 
 /// How far an instrument's history stands in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +42,7 @@ pub(crate) struct Fold {
     order_rows: BTreeMap<OrderKey, order::Model>,
     events: Vec<order_event::Model>,
     trades: Vec<trade::Model>,
+    sums: Sums,
     progress: BTreeMap<InstrumentId, (Arc<Instrument>, Progress)>,
 }
 
@@ -98,6 +102,7 @@ impl Fold {
             order_rows: BTreeMap::new(),
             events: Vec::new(),
             trades: Vec::new(),
+            sums: Sums::default(),
             progress: BTreeMap::new(),
         }
     }
@@ -114,7 +119,16 @@ impl Fold {
         record: &Record,
     ) -> Result<(), ProjectorError> {
         let progress = self.advance(instrument, before, record)?;
-        let mut step = Step::new(instrument, record, &mut self.orders, &mut self.trades);
+        let sums = self.sums.of(instrument);
+        if let Command::CloseDay(day) = record.command {
+            sums.closed.insert(day);
+        }
+        let gathered = Gathered {
+            orders: &mut self.orders,
+            trades: &mut self.trades,
+            sums,
+        };
+        let mut step = Step::new(instrument, record, gathered);
         step.take_all()?;
         for placed in step.touched() {
             let key = (record.instrument, placed);
@@ -170,7 +184,7 @@ impl Fold {
     ///
     /// # Errors
     /// When an instrument fits no row.
-    pub(crate) fn finish(self) -> Result<(Rows, Outcome), ProjectorError> {
+    pub(crate) fn finish(self) -> Result<(Rows, Sums, Outcome), ProjectorError> {
         let mut instruments = Vec::with_capacity(self.progress.len());
         let mut progress = Vec::with_capacity(self.progress.len());
         for (id, (instrument, at)) in self.progress {
@@ -185,6 +199,6 @@ impl Fold {
         };
         let orders = self.orders.into_iter();
         let open = orders.filter(|(_, order)| order.is_open()).collect();
-        Ok((rows, Outcome { progress, open }))
+        Ok((rows, self.sums, Outcome { progress, open }))
     }
 }

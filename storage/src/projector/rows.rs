@@ -25,7 +25,7 @@ const SQLITE_ROWS: [usize; 3] = [256, 16, 1];
 
 /// What becomes of a row whose key is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Existing {
+pub(crate) enum Existing {
     /// It is replaced.
     Replaced,
     /// It can't be there: an error.
@@ -34,13 +34,13 @@ pub(super) enum Existing {
 
 /// Writes rows into a transaction. While the database works on one statement, the next one is
 /// put together.
-pub(super) struct RowWriter<'a> {
+pub(crate) struct RowWriter<'a> {
     transaction: &'a DatabaseTransaction,
     waiting: Option<Statement>,
 }
 
 impl<'a> RowWriter<'a> {
-    pub(super) const fn new(transaction: &'a DatabaseTransaction) -> Self {
+    pub(crate) const fn new(transaction: &'a DatabaseTransaction) -> Self {
         Self {
             transaction,
             waiting: None,
@@ -49,7 +49,7 @@ impl<'a> RowWriter<'a> {
 
     /// Writes `rows`, no key twice among them; the last of them only with what comes after, or
     /// [`RowWriter::finish`].
-    pub(super) async fn write<E>(
+    pub(crate) async fn write<E>(
         &mut self,
         rows: Vec<E::Model>,
         existing: Existing,
@@ -121,7 +121,7 @@ impl<'a> RowWriter<'a> {
     }
 
     /// Writes what is still waiting.
-    pub(super) async fn finish(self) -> Result<(), DbErr> {
+    pub(crate) async fn finish(self) -> Result<(), DbErr> {
         if let Some(waiting) = self.waiting {
             self.transaction.execute_raw(waiting).await?;
         }

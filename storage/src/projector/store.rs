@@ -5,6 +5,7 @@ mod beginning;
 mod claim;
 mod retention;
 mod snapshots;
+mod sums;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -23,13 +24,14 @@ use uuid::Uuid;
 pub(super) use self::retention::{OldOrders, Place};
 
 use super::asking::Asking;
+use self::sums::SummedRows;
 use super::cache::{OrderCache, OrderKey};
 use super::error::ProjectorError;
-use super::fold::{Outcome, Progress, Rows};
+use super::fold::{Outcome, Progress, Rows, Sums};
 use super::rows::{Existing, RowWriter};
 use crate::database::{Database, DatabaseError};
 use crate::entity::convert::{RowError, TradingStatus, count, integer, order_of};
-use crate::entity::{instrument, order, order_event, trade};
+use crate::entity::{candle, closed_day, daily_position, instrument, order, order_event, trade};
 
 /// How long one transaction may take. A batch takes a fraction of a second; a database that
 /// takes this long is stuck, and is given up to be tried anew.
@@ -161,7 +163,7 @@ impl Store {
         &self,
         step: Step,
         needed: Needed<'_>,
-        fold: impl FnOnce(HashMap<OrderKey, Order>) -> Result<(Rows, Outcome), ProjectorError>,
+        fold: impl FnOnce(HashMap<OrderKey, Order>) -> Result<(Rows, Sums, Outcome), ProjectorError>,
     ) -> Result<Outcome, ProjectorError> {
         self.asking
             .in_time("writing a batch", async {
@@ -170,8 +172,9 @@ impl Store {
                 // else would project the same records waits here, and finds the position moved.
                 self.move_position(&transaction, step).await?;
                 let orders = needed.load(&transaction).await?;
-                let (rows, outcome) = fold(orders)?;
-                write(&transaction, rows)
+                let (rows, sums, outcome) = fold(orders)?;
+                let summed = SummedRows::add_up(&transaction, sums).await?;
+                write(&transaction, rows, summed)
                     .await
                     .map_err(DatabaseError::failed("writing a batch"))?;
                 let committing = DatabaseError::failed("committing a batch");
@@ -182,7 +185,11 @@ impl Store {
     }
 }
 
-async fn write(transaction: &DatabaseTransaction, rows: Rows) -> Result<(), DbErr> {
+async fn write(
+    transaction: &DatabaseTransaction,
+    rows: Rows,
+    summed: SummedRows,
+) -> Result<(), DbErr> {
     use Existing::{Impossible, Replaced};
     let mut writer = RowWriter::new(transaction);
     writer.write::<order::Entity>(rows.orders, Replaced).await?;
@@ -194,6 +201,15 @@ async fn write(transaction: &DatabaseTransaction, rows: Rows) -> Result<(), DbEr
         .await?;
     writer
         .write::<instrument::Entity>(rows.instruments, Replaced)
+        .await?;
+    writer
+        .write::<candle::Entity>(summed.candles, Replaced)
+        .await?;
+    writer
+        .write::<daily_position::Entity>(summed.positions, Replaced)
+        .await?;
+    writer
+        .write::<closed_day::Entity>(summed.closed_days, Impossible)
         .await?;
     writer.finish().await
 }

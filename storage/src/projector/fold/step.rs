@@ -19,6 +19,7 @@ use crate::entity::convert::trade_row;
 use crate::entity::trade;
 use crate::projector::cache::OrderKey;
 use crate::projector::error::ProjectorError;
+use crate::projector::fold::InstrumentSums;
 
 /// The order that trades as taker.
 enum Incoming {
@@ -29,12 +30,21 @@ enum Incoming {
     Untraded(Box<Order>),
 }
 
+/// What the records of a batch come to, to be added to.
+pub(super) struct Gathered<'a> {
+    pub(super) orders: &'a mut HashMap<OrderKey, Order>,
+    pub(super) trades: &'a mut Vec<trade::Model>,
+    /// The instrument's.
+    pub(super) sums: &'a mut InstrumentSums,
+}
+
 /// One record's folding.
 pub(super) struct Step<'a> {
     instrument: &'a Instrument,
     record: &'a Record,
     orders: &'a mut HashMap<OrderKey, Order>,
     trades: &'a mut Vec<trade::Model>,
+    sums: &'a mut InstrumentSums,
     incoming: Incoming,
     touched: Vec<OrderRef>,
     trade_number: TradeNumber,
@@ -44,14 +54,19 @@ impl<'a> Step<'a> {
     pub(super) fn new(
         instrument: &'a Instrument,
         record: &'a Record,
-        orders: &'a mut HashMap<OrderKey, Order>,
-        trades: &'a mut Vec<trade::Model>,
+        gathered: Gathered<'a>,
     ) -> Self {
+        let Gathered {
+            orders,
+            trades,
+            sums,
+        } = gathered;
         Self {
             instrument,
             record,
             orders,
             trades,
+            sums,
             incoming: Incoming::None,
             touched: Vec::new(),
             trade_number: record.first_trade,
@@ -164,6 +179,7 @@ impl<'a> Step<'a> {
             sequence: self.record.sequence,
             timestamp: self.record.timestamp,
         };
+        self.sums.add(&trade);
         self.trades.push(trade_row(self.instrument, &trade)?);
         Ok(())
     }

@@ -20,12 +20,14 @@ use shardbook_engine::market_data::{InstrumentStatus, MarketData, MarketDataLimi
 use shardbook_engine::order::Order;
 use shardbook_engine::shard::ShardLimits;
 
+use super::sums::SummedRows;
 use super::{Asking, Held, Rows, claim, write};
 use crate::database::DatabaseError;
 use crate::entity::convert::{
     TradingStatus, instrument_row, order_event_row, order_row, trade_row,
 };
 use crate::projector::error::{ProjectorError, RefusedDatabase};
+use crate::projector::fold::InstrumentSums;
 
 /// Orders or trades that are made into rows at once: bounds what a book of millions costs twice.
 const ROWS_MAX: usize = 5_000;
@@ -159,7 +161,7 @@ async fn write_instrument(
         instruments: vec![instrument_row(instrument, status, market_data.sequence())?],
         ..Rows::default()
     };
-    write_rows(asking, transaction, rows).await?;
+    write_rows(asking, transaction, rows, summed(market_data)?).await?;
     let mut orders = market_data.kept_orders().map(|kept| kept.order);
     loop {
         let some: Vec<Order> = orders.by_ref().filter(is_shown).take(ROWS_MAX).collect();
@@ -174,7 +176,7 @@ async fn write_instrument(
             orders,
             ..Rows::default()
         };
-        write_rows(asking, transaction, rows).await?;
+        write_rows(asking, transaction, rows, SummedRows::default()).await?;
     }
     for trades in market_data.kept_trades().chunks(ROWS_MAX) {
         let rows = trades.iter().map(|trade| trade_row(instrument, trade));
@@ -182,7 +184,7 @@ async fn write_instrument(
             trades: rows.collect::<Result<_, _>>()?,
             ..Rows::default()
         };
-        write_rows(asking, transaction, rows).await?;
+        write_rows(asking, transaction, rows, SummedRows::default()).await?;
     }
     Ok(())
 }
@@ -192,15 +194,31 @@ fn is_shown(order: &Order) -> bool {
     order.placed.index == 0 || order.trade_count > 0
 }
 
+/// The candles that are there to be read, and the days that are not closed: those have all their
+/// trades in them.
+fn summed(market_data: &MarketData) -> Result<SummedRows, ProjectorError> {
+    let mut sums = InstrumentSums::new(Arc::clone(market_data.instrument()));
+    for kept in market_data.kept_candles() {
+        sums.candles.insert(kept.candle.open_time, kept.candle);
+    }
+    for (day, positions) in market_data.open_days() {
+        sums.positions.insert(day, positions.into_iter().collect());
+    }
+    let mut rows = SummedRows::default();
+    rows.take(&sums)?;
+    Ok(rows)
+}
+
 async fn write_rows(
     asking: &Asking,
     transaction: &DatabaseTransaction,
     rows: Rows,
+    summed: SummedRows,
 ) -> Result<(), ProjectorError> {
     let doing = "writing what a checkpoint holds";
     asking
         .in_time(doing, async {
-            let written = write(transaction, rows).await;
+            let written = write(transaction, rows, summed).await;
             Ok(written.map_err(DatabaseError::failed(doing))?)
         })
         .await

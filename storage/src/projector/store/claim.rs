@@ -18,8 +18,13 @@ use crate::entity::{exchange, partition};
 use crate::projector::error::{ProjectorError, RefusedDatabase};
 
 /// Every table, to be emptied when a database is started over.
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 12] = [
     "orderbook_snapshots",
+    "settlement_lines",
+    "settlements",
+    "closed_days",
+    "daily_positions",
+    "candles",
     "trades",
     "order_events",
     "orders",
