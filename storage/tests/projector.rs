@@ -19,6 +19,11 @@ mod market;
 #[allow(dead_code, reason = "another crate's tests use the rest")]
 mod postgres;
 
+#[path = "projector/settlements.rs"]
+mod settlements;
+#[path = "projector/sums.rs"]
+mod sums;
+
 use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -190,6 +195,8 @@ impl Exchange {
             assert_orders(database, market).await;
             assert_events(database, market).await;
             assert_trades(database, market).await;
+            sums::assert_candles(database, market).await;
+            sums::assert_days(database, market).await;
             let row = instrument::Entity::find_by_id(market.instrument.symbol.to_string())
                 .one(database.reader())
                 .await

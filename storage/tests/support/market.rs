@@ -25,7 +25,10 @@ use shardbook_engine::price::Price;
 use shardbook_engine::quantity::{LOTS_MAX, Notional, Quantity};
 use shardbook_engine::record::Record;
 use shardbook_engine::side::Side;
-use shardbook_engine::time::Timestamp;
+use shardbook_engine::time::{Day, Timestamp};
+
+/// Ten microseconds before 2026-02-01.
+const BEGIN: u64 = 1_769_903_999_999_990;
 
 /// Reproducible randomness: xorshift64*.
 pub struct Random(u64);
@@ -62,6 +65,8 @@ pub struct Market {
     /// Orders as they stood after each record that changed them, the record's order kept.
     pub events: Vec<Order>,
     pub trades: Vec<Trade>,
+    /// Days that are over, the newest last.
+    pub closed: Vec<Day>,
     now: Timestamp,
     /// Orders that rest, for a quick choice.
     open: Vec<OrderRef>,
@@ -81,7 +86,7 @@ pub fn instrument(id: u32, symbol: &str, tick: &str, lot: &str) -> Instrument {
         min_notional: (id == 1).then(|| Notional::new(123_456_789)),
         price_band: PriceBand::from_basis_points(u64::from(id) * 125),
         binance_symbol: None,
-        listed_at: shardbook_engine::time::Timestamp::default(),
+        listed_at: Timestamp::from_microseconds(BEGIN),
     }
 }
 
@@ -94,7 +99,8 @@ impl Market {
             orders: BTreeMap::new(),
             events: Vec::new(),
             trades: Vec::new(),
-            now: Timestamp::from_microseconds(1_769_860_799_999_990),
+            closed: Vec::new(),
+            now: Timestamp::from_microseconds(BEGIN),
             open: Vec::new(),
             touched: Vec::new(),
         }
@@ -110,11 +116,18 @@ impl Market {
     /// Lets something happen.
     pub fn happen(&mut self, random: &mut Random) -> Record {
         self.sequence = self.sequence.next();
-        self.now = Timestamp::from_microseconds(self.now.microseconds() + random.below(1_000_000));
+        // Now and then some hours go by.
+        let most = if random.below(40) == 0 {
+            30_000_000_000
+        } else {
+            1_000_000
+        };
+        self.now = Timestamp::from_microseconds(self.now.microseconds() + random.below(most));
         self.touched.clear();
         let first_trade = self.next_trade();
         let mut events = Vec::new();
         let command = match random.below(20) {
+            _ if self.day_to_close().is_some() && random.below(3) == 0 => self.close_day(),
             0..=9 => self.place(random, &mut events),
             10 | 11 => self.cancel(random, &mut events),
             12 | 13 => self.amend(random, &mut events),
@@ -139,6 +152,19 @@ impl Market {
             command,
             events,
         }
+    }
+
+    /// The oldest day that is over and not closed.
+    pub fn day_to_close(&self) -> Option<Day> {
+        let first = self.instrument.listed_at.day();
+        let next = self.closed.last().map_or(first, |day| day.next());
+        (next < self.now.day()).then_some(next)
+    }
+
+    fn close_day(&mut self) -> Command {
+        let day = self.day_to_close().unwrap();
+        self.closed.push(day);
+        Command::CloseDay(day)
     }
 
     fn place(&mut self, random: &mut Random, events: &mut Vec<Event>) -> Command {
