@@ -13,6 +13,7 @@ mod checkpointer;
 pub mod command;
 pub mod control;
 mod crashed;
+pub mod day_closer;
 pub mod directory;
 pub mod event;
 pub mod exchange;

@@ -3,6 +3,7 @@
 //! Each question is one statement, so that it sees one state of the database whatever is
 //! committed meanwhile. What comes back is the engine's own types.
 
+mod candles;
 mod list;
 
 mod snapshots;
@@ -23,6 +24,7 @@ use crate::database::{Database, DatabaseError};
 use crate::entity::convert::{RowError, integer, order_of, trade_of};
 use crate::entity::{order, trade};
 
+pub use self::candles::CANDLES_MAX;
 pub use self::list::{ClosedOrders, ClosedOrdersFound, Place};
 
 /// How long an answer may take before the database counts as away.

@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use sea_orm::sea_query::{self, ArrayType, ColumnType, Nullable, ValueTypeErr};
-use sea_orm::{ColIdx, DbErr, QueryResult, TryFromU64, TryGetError, TryGetable, Value};
+use sea_orm::sea_query::{self, ArrayType, ColumnType, Expr, Nullable, SimpleExpr, ValueTypeErr};
+use sea_orm::{ColIdx, DbBackend, DbErr, QueryResult, TryFromU64, TryGetError, TryGetable, Value};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use shardbook_engine::time::Timestamp;
@@ -27,6 +27,16 @@ impl Moment {
     pub fn timestamp(self) -> Option<Timestamp> {
         let microseconds = u64::try_from(self.0.timestamp_micros()).ok()?;
         Some(Timestamp::from_microseconds(microseconds))
+    }
+
+    /// The moment as a value to compare a column with.
+    #[must_use]
+    pub fn operand(self, backend: DbBackend) -> SimpleExpr {
+        if backend == DbBackend::Sqlite {
+            Expr::val(self.rfc3339()).into()
+        } else {
+            Expr::val(self).into()
+        }
     }
 
     /// The one form in which a time is text: `2026-01-31T12:00:00.000001Z`.

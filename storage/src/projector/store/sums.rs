@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 use shardbook_engine::id::ClientId;
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::position::ClientPosition;
@@ -75,11 +76,14 @@ async fn add_candle(
     let Some(mut first) = sums.candles.first_entry() else {
         return Ok(());
     };
-    let key = (
-        sums.instrument.symbol.to_string(),
-        moment("open_time", *first.key())?,
-    );
-    let row = candle::Entity::find_by_id(key)
+    let open_time = moment("open_time", *first.key())?;
+    let open_time = open_time.operand(transaction.get_database_backend());
+    let row = candle::Entity::find()
+        .filter(candle::Column::Instrument.eq(sums.instrument.symbol.as_str()))
+        .filter(ExprTrait::eq(
+            Expr::col(candle::Column::OpenTime),
+            open_time,
+        ))
         .one(transaction)
         .await
         .map_err(DatabaseError::failed("reading a candle"))?;
