@@ -31,11 +31,11 @@ impl Moment {
 
     /// The moment as a value to compare a column with.
     #[must_use]
-    pub fn operand(self, backend: DbBackend) -> SimpleExpr {
+    pub fn operand(self, backend: DbBackend) -> Expr {
         if backend == DbBackend::Sqlite {
-            Expr::val(self.rfc3339()).into()
+            Expr::val(self.rfc3339())
         } else {
-            Expr::val(self).into()
+            Expr::val(self)
         }
     }
 
