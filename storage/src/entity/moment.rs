@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use sea_orm::sea_query::{self, ArrayType, ColumnType, Expr, Nullable, SimpleExpr, ValueTypeErr};
+use sea_orm::sea_query::{self, ArrayType, ColumnType, Expr, Nullable, ValueTypeErr};
 use sea_orm::{ColIdx, DbBackend, DbErr, QueryResult, TryFromU64, TryGetError, TryGetable, Value};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -23,8 +23,8 @@ use uuid::Uuid;
 
 pub(super) use self::retention::{OldOrders, Place};
 
-use super::asking::Asking;
 use self::sums::SummedRows;
+use super::asking::Asking;
 use super::cache::{OrderCache, OrderKey};
 use super::error::ProjectorError;
 use super::fold::{Outcome, Progress, Rows, Sums};
