@@ -39,6 +39,7 @@ use crate::access::keys::KeyRing;
 use crate::access::limits::Limits;
 use crate::access::{Access, Auth, Needs};
 use crate::archive::Archive;
+use crate::calls::analytics::AnalyticsCalls;
 use crate::calls::faults::Faults;
 use crate::calls::halts::Halts;
 use crate::calls::instruments::InstrumentCalls;
@@ -319,6 +320,7 @@ impl Running {
         let calls = (
             Orders::new(trading.clone(), metrics.clone()),
             MarketDataCalls::new(trading.clone()),
+            AnalyticsCalls::new(trading.clone(), Arc::new(SystemClock)),
             EventCalls::new(trading.clone(), hub, stopped),
             Halts::new(trading.clone()),
             SnapshotCalls::new(trading.clone(), snapshots),

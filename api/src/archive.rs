@@ -6,11 +6,15 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
+use shardbook_engine::candle::Candle;
 use shardbook_engine::id::{OrderId, Sequence, TradeNumber};
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::order::{Order, OrderWithTrades, Trade};
+use shardbook_engine::time::Timestamp;
 use shardbook_storage::projector::{DatabaseState, ProjectorHandle, ProjectorStatus};
-use shardbook_storage::query::{ClosedOrders, ClosedOrdersFound, Queries, QueryError, StoredOrder};
+use shardbook_storage::query::{
+    CANDLES_MAX, ClosedOrders, ClosedOrdersFound, Queries, QueryError, StoredOrder,
+};
 use shardbook_storage::snapshot::{BookSnapshot, SnapshotHead};
 use uuid::Uuid;
 
@@ -36,6 +40,14 @@ pub struct Archive {
 /// An instrument, and the newest change of an order that its memory has let go of: a database
 /// that is not past it may not know the order as it ended.
 pub type Mark = (Arc<Instrument>, Sequence);
+
+/// Candles that the database has.
+pub struct OldCandles {
+    /// Newest first.
+    pub candles: Vec<Candle>,
+    /// Whether there may be more, older ones.
+    pub is_cut: bool,
+}
 
 impl Archive {
     /// Asks the database that `projector` fills.
@@ -182,6 +194,29 @@ impl Archive {
             return Ok(trades);
         }
         Err(behind())
+    }
+
+    /// The newest one-minute candles of `within`, newest first, from a database that is past
+    /// `mark`.
+    ///
+    /// # Errors
+    /// [`Code::Overloaded`], [`Code::DatabaseUnavailable`].
+    pub async fn candles_before(
+        &self,
+        instrument: &Instrument,
+        within: (Timestamp, Timestamp),
+        mark: Sequence,
+    ) -> Result<OldCandles, Problem> {
+        let _permit = self.permit()?;
+        // Before the query, so that the query can't have missed what this says is there.
+        let projected = self.projector.projected(instrument.id);
+        if projected.ok_or_else(unavailable)? < mark {
+            return Err(behind());
+        }
+        let found = self.queries.candles_before(instrument, within.0, within.1);
+        let candles = found.await.map_err(|error| unanswered(&error))?;
+        let is_cut = u64::try_from(candles.len()).is_ok_and(|count| count >= CANDLES_MAX);
+        Ok(OldCandles { candles, is_cut })
     }
 
     /// The newest `limit` snapshots, of one instrument or of all, newest first.

@@ -1,5 +1,6 @@
 //! The calls of the HTTP API, one module a resource.
 
+pub mod analytics;
 pub mod faults;
 pub mod halts;
 pub mod instruments;

@@ -8,4 +8,4 @@ mod input;
 mod output;
 
 pub use input::{DecimalError, Measure, exact_decimal, whole_units};
-pub use output::{DayText, DecimalText, TimestampText};
+pub use output::{DayText, DecimalText, SignedDecimalText, TimestampText};

@@ -4,6 +4,8 @@
 //! documented the same way. A body that comes in stays text here; [`crate::request`] takes it
 //! apart, so that everything wrong with it can be told at once.
 
+mod csv;
+
 use std::marker::PhantomData;
 
 use bytes::Bytes;
@@ -16,6 +18,8 @@ use poem_openapi::registry::{
 use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions};
 use serde::Serialize;
+
+pub use self::csv::{CsvRow, Form, JsonOrCsv};
 
 use crate::problem::{Code, Problem};
 

@@ -24,8 +24,8 @@ use crate::schema::text::Count;
 /// The content type of every failure.
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
-/// When to come back to a queue that was full: it drains within milliseconds, and a header can't
-/// say less.
+/// When to come back to a queue that was full, or a database that is behind: either takes
+/// milliseconds, and a header can't say less.
 const RETRY_OVERLOADED: Duration = Duration::from_secs(1);
 
 /// Why a request was not carried out.
@@ -187,7 +187,8 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         let retry_after = match &self.level {
             Some(level) => level.wait,
-            None => (self.code == Code::Overloaded).then_some(RETRY_OVERLOADED),
+            None => matches!(self.code, Code::Overloaded | Code::DatabaseUnavailable)
+                .then_some(RETRY_OVERLOADED),
         };
         if let Some(wait) = retry_after {
             headers.insert(header::RETRY_AFTER, whole_seconds(wait).into());

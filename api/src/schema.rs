@@ -7,6 +7,7 @@
 #[macro_use]
 mod object;
 pub mod book;
+pub mod clearing;
 pub mod fault;
 pub mod health;
 pub mod instrument;
@@ -14,6 +15,7 @@ pub mod key;
 pub mod order;
 pub mod problem;
 pub mod snapshot;
+pub mod span;
 pub mod stream;
 pub mod text;
 pub mod word;

@@ -11,6 +11,7 @@ use poem_openapi::registry::{MetaApi, Registry};
 use poem_openapi::{OpenApi, OpenApiService};
 
 use crate::access::{Access, Needs};
+use crate::calls::analytics::AnalyticsCalls;
 use crate::calls::halts::Halts;
 use crate::calls::instruments::InstrumentCalls;
 use crate::calls::keys::KeyCalls;
@@ -26,6 +27,7 @@ use crate::stream::sse::EventCalls;
 pub type Calls = (
     Orders,
     MarketDataCalls,
+    AnalyticsCalls,
     EventCalls,
     Halts,
     SnapshotCalls,

@@ -930,8 +930,9 @@ async fn what_is_long_closed_goes_with_its_events_and_trades_and_nothing_else_do
         exchange.happen(900);
         let database = place.open().await;
         exchange.project(&database).await;
-        let begun = 1_769_860_799_999_990;
-        let before = Timestamp::from_microseconds(begun + 80_000_000);
+        // The first half of what happened.
+        let begun = 1_769_903_999_999_990;
+        let before = Timestamp::from_microseconds(begun + 54_000_000_000);
         let now = Timestamp::from_microseconds(before.microseconds() + 24 * 60 * 60 * 1_000_000);
         let is_old = |order: &Order| !order.is_open() && order.updated_at < before;
         let feed = Retention {

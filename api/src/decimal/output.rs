@@ -13,6 +13,9 @@ use shardbook_engine::time::{Day, Timestamp};
 /// Digits that an average price has beyond the tick's.
 const AVERAGE_EXTRA_DIGITS: u32 = 4;
 
+/// Digits after the point of a change in percent.
+const PERCENT_SCALE: u32 = 2;
+
 /// A decimal as it is shown: always all digits of its scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecimalText {
@@ -121,6 +124,75 @@ impl fmt::Display for DecimalText {
         let power = 10_u128.pow(self.scale);
         let width = usize::try_from(self.scale).unwrap_or(usize::MAX);
         write!(f, "{}.{:0width$}", self.units / power, self.units % power,)
+    }
+}
+
+/// A decimal that may be below zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignedDecimalText {
+    is_negative: bool,
+    magnitude: DecimalText,
+}
+
+impl SignedDecimalText {
+    /// `units` of the last digit, `scale` digits after the point.
+    #[must_use]
+    pub const fn new(units: i128, scale: u32) -> Self {
+        Self {
+            is_negative: units < 0,
+            magnitude: DecimalText::new(units.unsigned_abs(), scale),
+        }
+    }
+
+    /// One less another of the same scale.
+    #[must_use]
+    pub const fn difference(one: DecimalText, less: DecimalText) -> Self {
+        Self {
+            is_negative: one.units < less.units,
+            magnitude: DecimalText::new(one.units.abs_diff(less.units), one.scale),
+        }
+    }
+
+    /// How far a price has come, at the tick's scale.
+    #[must_use]
+    pub fn change(from: Price, to: Price, instrument: &Instrument) -> Self {
+        let price = |price| DecimalText::price(price, instrument);
+        Self::difference(price(to), price(from))
+    }
+
+    /// The same in percent of where it came from, two digits, halves to the even digit.
+    #[must_use]
+    pub fn change_percent(from: Price, to: Price) -> Option<Self> {
+        let distance = u128::from(from.ticks().abs_diff(to.ticks()));
+        let units = divide_half_even(distance * 10_000, u128::from(from.ticks()))?;
+        Some(Self {
+            is_negative: to < from && units > 0,
+            magnitude: DecimalText::new(units, PERCENT_SCALE),
+        })
+    }
+}
+
+impl From<DecimalText> for SignedDecimalText {
+    fn from(magnitude: DecimalText) -> Self {
+        Self {
+            is_negative: false,
+            magnitude,
+        }
+    }
+}
+
+impl fmt::Display for SignedDecimalText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_negative {
+            f.write_str("-")?;
+        }
+        self.magnitude.fmt(f)
+    }
+}
+
+impl Serialize for SignedDecimalText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -55,6 +55,10 @@ codes! {
     InstrumentNotFound = "unknown_instrument", NOT_FOUND, "There is no such instrument";
     /// The path does not have the method.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The path does not have this method";
+    /// The client accepts no form that the answer can have.
+    NotAcceptable = "not_acceptable", NOT_ACCEPTABLE, "The answer has no such form";
+    /// The day that is to be settled has not been closed.
+    DayNotClosed = "day_not_closed", CONFLICT, "The day is not closed";
     /// The body is too large.
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large";
     /// The body is not said to be JSON.

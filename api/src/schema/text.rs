@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use shardbook_engine::id::{ClientId, IdempotencyKey, OrderId, Symbol, TradeNumber};
 use shardbook_engine::instrument::Instrument;
 
-use crate::decimal::{DecimalText, TimestampText};
+use crate::decimal::{DecimalText, SignedDecimalText, TimestampText};
 
 /// The schema of a text that keeps a pattern. Only its documentation: parsing checks bytes.
 fn pattern(pattern: &str, example: &str) -> MetaSchemaRef {
@@ -104,6 +104,15 @@ impl_type!(
 
 impl_type!(
     DecimalText, "Decimal",
+    schema: MetaSchemaRef::Inline(Box::new(MetaSchema {
+        pattern: Some("^-?[0-9]+(\\.[0-9]+)?$".to_owned()),
+        ..MetaSchema::new_with_format("string", "decimal")
+    })),
+    register: |_registry| ()
+);
+
+impl_type!(
+    SignedDecimalText, "SignedDecimal",
     schema: MetaSchemaRef::Inline(Box::new(MetaSchema {
         pattern: Some("^-?[0-9]+(\\.[0-9]+)?$".to_owned()),
         ..MetaSchema::new_with_format("string", "decimal")

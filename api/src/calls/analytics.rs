@@ -1,0 +1,262 @@
+//! What was traded in a while, and by whom today.
+
+use std::sync::Arc;
+
+use poem::http::HeaderMap;
+use poem_openapi::param::{Path, Query};
+use poem_openapi::{ApiResponse, OpenApi};
+
+use shardbook_engine::candle::{Candle, gather};
+use shardbook_engine::router::InstrumentHandle;
+use shardbook_engine::side::Side;
+use shardbook_engine::time::{Clock, Minutes, Timestamp};
+
+use crate::access::{Reader, Trader};
+use crate::calls::Tag;
+use crate::documented::Failure;
+use crate::parameter::Limit;
+use crate::payload::{CsvRow, Form, JsonOrCsv, JsonResponse};
+use crate::problem::Problem;
+use crate::schema::List;
+use crate::schema::clearing::{CandleView, SettlementLineView, Ticker, TickerView, VwapView};
+use crate::schema::span::{Interval, TimeInput, Window};
+use crate::schema::text::{ClientIdText, SymbolText};
+use crate::trading::Trading;
+
+failures! {
+    WindowFailures: InvalidParameter, InstrumentNotFound;
+    CandlesFailures: InvalidParameter, InstrumentNotFound, NotAcceptable, Overloaded,
+        DatabaseUnavailable;
+    PositionsFailures: InvalidParameter;
+}
+
+/// Most candles in one answer.
+const CANDLES_MAX: usize = 1_000;
+
+/// A ticker's window.
+const DAY: Minutes = Minutes::hours(24);
+
+/// The calls about what was traded.
+#[derive(Clone)]
+pub struct AnalyticsCalls {
+    trading: Trading,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(ApiResponse)]
+enum Vwap {
+    /// The average.
+    #[oai(status = 200)]
+    Vwap(JsonResponse<VwapView>),
+}
+
+#[derive(ApiResponse)]
+enum TickerAnswer {
+    /// The last 24 hours.
+    #[oai(status = 200)]
+    Ticker(JsonResponse<TickerView>),
+}
+
+#[derive(ApiResponse)]
+enum Positions {
+    /// One line for each instrument that the client traded today.
+    #[oai(status = 200)]
+    Lines(JsonResponse<Vec<SettlementLineView>>),
+}
+
+type Candles = JsonOrCsv<List<CandleView, CANDLES_MAX>>;
+
+impl CsvRow for CandleView {
+    const COLUMNS: &'static [&'static str] = &[
+        "open_time",
+        "open",
+        "high",
+        "low",
+        "close",
+        "volume",
+        "notional",
+        "vwap",
+        "trade_count",
+    ];
+}
+
+impl AnalyticsCalls {
+    /// Calls that tell what `trading` traded, by `clock`.
+    #[must_use]
+    pub const fn new(trading: Trading, clock: Arc<dyn Clock>) -> Self {
+        Self { trading, clock }
+    }
+
+    fn named(&self, symbol: Option<SymbolText>) -> Result<Arc<InstrumentHandle>, Problem> {
+        let symbol = symbol.map(|symbol| symbol.0);
+        self.trading.instrument(symbol.as_ref())
+    }
+
+    /// A window that ends now. Stamps never decrease, so that a clock may be behind them.
+    fn window(&self, newest: Timestamp, span: Minutes) -> (Timestamp, Timestamp) {
+        let to = self.clock.now().max(newest);
+        (to.before(span).floor(Minutes::ONE), to)
+    }
+
+    /// The minutes of `from..to`, oldest first, as far as `limit` candles of `interval` need them:
+    /// from memory, and from the database what memory has let go of.
+    async fn minutes(
+        &self,
+        on: &InstrumentHandle,
+        (from, to): (Timestamp, Timestamp),
+        interval: Minutes,
+        limit: usize,
+    ) -> Result<Vec<Candle>, Problem> {
+        let (mut minutes, let_go) = {
+            let market = on.market_data().read();
+            (market.candles(from, to), market.candles_let_go())
+        };
+        let Some(let_go) = let_go.filter(|let_go| let_go.open_time >= from) else {
+            return Ok(minutes);
+        };
+        let mut until = let_go.open_time.after(Minutes::ONE).min(to);
+        // One more than asked for: then the oldest of those asked for is whole.
+        while from < until && gather(&minutes, interval).len() <= limit {
+            let archive = self.trading.archive();
+            let mark = let_go.updated;
+            let older = archive
+                .candles_before(on.instrument(), (from, until), mark)
+                .await?;
+            let Some(oldest) = older.candles.last().map(|candle| candle.open_time) else {
+                break;
+            };
+            minutes.splice(0..0, older.candles.into_iter().rev());
+            if !older.is_cut {
+                break;
+            }
+            until = oldest;
+        }
+        Ok(minutes)
+    }
+}
+
+#[OpenApi(tag = "Tag::MarketData")]
+impl AnalyticsCalls {
+    /// Read the average price of a window
+    #[oai(path = "/analytics/vwap", method = "get", operation_id = "get_vwap")]
+    async fn vwap(
+        &self,
+        _by: Reader,
+        /// Whose trades; the first configured instrument's if left out.
+        instrument: Query<Option<SymbolText>>,
+        /// How long, from 1m to 24h; 5m if left out. It begins with the minute that holds now less
+        /// this.
+        window: Query<Option<Window>>,
+    ) -> Result<Vwap, Failure<WindowFailures>> {
+        let on = self.named(instrument.0)?;
+        let window = window.0.unwrap_or_else(Window::usual);
+        let market = on.market_data().read();
+        let bounds = self.window(market.timestamp(), window.span);
+        let sum = Candle::sum(market.candles(bounds.0, bounds.1.after(Minutes::ONE)));
+        let view = VwapView::new(on.instrument(), window.text, bounds, sum.as_ref());
+        Ok(Vwap::Vwap(JsonResponse(view)))
+    }
+
+    /// Read candles, oldest first
+    ///
+    /// An interval without trades is left out. Intervals are counted from 1970-01-01 in UTC.
+    #[oai(
+        path = "/analytics/candles",
+        method = "get",
+        operation_id = "get_candles"
+    )]
+    #[expect(clippy::too_many_arguments, reason = "one a query parameter")]
+    async fn candles(
+        &self,
+        _by: Reader,
+        headers: &HeaderMap,
+        /// Whose trades; the first configured instrument's if left out.
+        instrument: Query<Option<SymbolText>>,
+        /// How long each is; 1m if left out.
+        interval: Query<Option<Interval>>,
+        /// The first `open_time`; counts in.
+        from: Query<Option<TimeInput>>,
+        /// The end of the `open_time`s; does not count in.
+        to: Query<Option<TimeInput>>,
+        /// How many at most; the newest stay.
+        limit: Query<Option<Limit<500, 1000>>>,
+    ) -> Result<Candles, Failure<CandlesFailures>> {
+        let form = Form::accepted(headers)?;
+        let on = self.named(instrument.0)?;
+        let interval = interval.0.map_or(Minutes::ONE, |interval| interval.0);
+        let limit = Limit::get(limit.0);
+        let from = from.0.map_or_else(Timestamp::default, |from| from.0);
+        let to = to.0.map_or_else(
+            || self.clock.now().max(on.market_data().read().timestamp()),
+            |to| to.0,
+        );
+        // A default `to` is now, whose own interval has begun.
+        let bounds = (from.ceil(interval), to.ceil(interval));
+        let minutes = self.minutes(&on, bounds, interval, limit).await?;
+        let mut candles = gather(&minutes, interval);
+        candles.drain(..candles.len().saturating_sub(limit));
+        let views = candles
+            .iter()
+            .map(|candle| CandleView::new(candle, on.instrument()));
+        let views: Vec<_> = views.collect();
+        Ok(match form {
+            Form::Json => JsonOrCsv::Json(List(views)),
+            Form::Csv => JsonOrCsv::csv(&views)?,
+        })
+    }
+
+    /// Read the last 24 hours
+    #[oai(
+        path = "/analytics/ticker",
+        method = "get",
+        operation_id = "get_ticker"
+    )]
+    async fn ticker(
+        &self,
+        _by: Reader,
+        /// Whose trades; the first configured instrument's if left out.
+        instrument: Query<Option<SymbolText>>,
+    ) -> Result<TickerAnswer, Failure<WindowFailures>> {
+        let on = self.named(instrument.0)?;
+        let market = on.market_data().read();
+        let window = self.window(market.timestamp(), DAY);
+        let best = |side| market.best(side).map(|(price, _)| price);
+        let ticker = Ticker {
+            last: market.last_trade().map(|trade| trade.price),
+            sum: Candle::sum(market.candles(window.0, window.1.after(Minutes::ONE))),
+            best: (best(Side::Buy), best(Side::Sell)),
+            window,
+        };
+        let view = TickerView::new(&ticker, on.instrument());
+        Ok(TickerAnswer::Ticker(JsonResponse(view)))
+    }
+
+    /// Read a client's running positions of today
+    ///
+    /// Today is the UTC day; what comes of it is settled after it.
+    #[oai(
+        path = "/positions/:client_id",
+        method = "get",
+        operation_id = "get_positions"
+    )]
+    async fn positions(
+        &self,
+        by: Trader,
+        /// Whose; with a key, its own.
+        client_id: Path<ClientIdText>,
+    ) -> Result<Positions, Failure<PositionsFailures>> {
+        let client = client_id.0.0;
+        by.client_or_own(Some(client.clone()))?;
+        let today = self.clock.now().day();
+        let handles = self.trading.router().instruments();
+        let lines = handles.iter().filter_map(|on| {
+            let position = on.market_data().read().position(&client, today)?;
+            Some(SettlementLineView::running(
+                &client,
+                &position,
+                on.instrument(),
+            ))
+        });
+        Ok(Positions::Lines(JsonResponse(lines.collect())))
+    }
+}
