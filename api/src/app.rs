@@ -16,6 +16,7 @@ use std::time::Duration;
 use poem::EndpointExt;
 use shardbook_engine::access::AccessKey;
 use shardbook_engine::checkpoint::CheckpointError;
+use shardbook_engine::day_closer::DayCloser;
 use shardbook_engine::exchange::{CheckpointRequests, Exchange, ExchangeLimits, Setup, StartError};
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::journal::JournalError;
@@ -34,6 +35,7 @@ use shardbook_storage::snapshot::Snapshots;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use crate::access::keys::KeyRing;
 use crate::access::limits::Limits;
@@ -47,7 +49,9 @@ use crate::calls::keys::KeyCalls;
 use crate::calls::market_data::MarketDataCalls;
 use crate::calls::operations::Operations;
 use crate::calls::orders::Orders;
+use crate::calls::settlements::SettlementCalls;
 use crate::calls::snapshots::SnapshotCalls;
+use crate::clearing::Clearing;
 use crate::control::Control;
 use crate::edge::Edge;
 use crate::guard::Guard;
@@ -186,9 +190,10 @@ impl App {
             Projection::start(&settings, &data_dir, exchange, &engine, checkpoints).await?;
         let journal_size = JournalSize::watch(data_dir.root(), settings.journal_bytes_max);
         engine.trim_behind(Arc::new(projection.handle()));
+        let (stop, stopped) = watch::channel(false);
+        let clearing = start_clearing(&engine, &projection, exchange, &stopped).await;
         let sink = RouterSink::new(Arc::clone(engine.router()));
         let feed = Feed::start(settings.feed, traded, sink).await?;
-        let (stop, stopped) = watch::channel(false);
         let running = Running {
             router: Arc::clone(engine.router()),
             feed: feed.status(),
@@ -200,6 +205,7 @@ impl App {
             metrics,
             access,
             listings: Listings::of(&engine, control, settings.partitions, on_listed),
+            clearing,
             stopped: stopped.clone(),
         };
         let edge = running.serve_behind(settings.guard, settings.fault_injection);
@@ -275,6 +281,7 @@ struct Running {
     metrics: Metrics,
     access: Arc<Access>,
     listings: Listings,
+    clearing: Arc<Clearing>,
     stopped: watch::Receiver<bool>,
 }
 
@@ -291,6 +298,7 @@ impl Running {
             metrics,
             access,
             listings,
+            clearing,
             stopped,
         } = self;
         Observed {
@@ -321,6 +329,7 @@ impl Running {
             Orders::new(trading.clone(), metrics.clone()),
             MarketDataCalls::new(trading.clone()),
             AnalyticsCalls::new(trading.clone(), Arc::new(SystemClock)),
+            SettlementCalls::new(clearing),
             EventCalls::new(trading.clone(), hub, stopped),
             Halts::new(trading.clone()),
             SnapshotCalls::new(trading.clone(), snapshots),
@@ -377,6 +386,30 @@ fn access(
 async fn bind(address: SocketAddr, limits: ServerLimits) -> Result<Listener, AppError> {
     let bound = Listener::bind(address, limits).await;
     bound.map_err(|source| AppError::Listen { address, source })
+}
+
+/// Closes the days that were missed, before any order is taken; from then on closes and settles
+/// each after its end.
+async fn start_clearing(
+    engine: &Exchange,
+    projection: &Projection,
+    exchange: Uuid,
+    stopped: &watch::Receiver<bool>,
+) -> Arc<Clearing> {
+    let clock = Arc::new(SystemClock);
+    let router = engine.router();
+    let closer = DayCloser::new(Arc::clone(router), clock.clone());
+    closer.close_days().await;
+    let clearing = Arc::new(Clearing::new(
+        Arc::clone(router),
+        projection.handle(),
+        projection.settlements(exchange),
+        clock,
+    ));
+    let (closed, closes) = watch::channel(None);
+    tokio::spawn(closer.run(closed, stopped.clone()));
+    tokio::spawn(Arc::clone(&clearing).run(closes, stopped.clone()));
+    clearing
 }
 
 /// Runs what blocks where it may.

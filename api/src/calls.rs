@@ -8,6 +8,7 @@ pub mod keys;
 pub mod market_data;
 pub mod operations;
 pub mod orders;
+pub mod settlements;
 pub mod snapshots;
 
 use poem_openapi::Tags;

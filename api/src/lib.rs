@@ -10,6 +10,7 @@ pub mod access;
 pub mod app;
 pub mod archive;
 pub mod calls;
+pub mod clearing;
 pub mod control;
 pub mod decimal;
 pub mod edge;

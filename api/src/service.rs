@@ -18,6 +18,7 @@ use crate::calls::keys::KeyCalls;
 use crate::calls::market_data::MarketDataCalls;
 use crate::calls::operations::Operations;
 use crate::calls::orders::Orders;
+use crate::calls::settlements::SettlementCalls;
 use crate::calls::snapshots::SnapshotCalls;
 use crate::edge::{Edge, Methods};
 use crate::guard::Guard;
@@ -28,6 +29,7 @@ pub type Calls = (
     Orders,
     MarketDataCalls,
     AnalyticsCalls,
+    SettlementCalls,
     EventCalls,
     Halts,
     SnapshotCalls,

@@ -13,6 +13,7 @@ use shardbook_storage::projector::{
     Instruments, Projector, ProjectorError, ProjectorHandle, ProjectorLimits, ProjectorSetup,
 };
 use shardbook_storage::query::Queries;
+use shardbook_storage::settlement::Settlements;
 use shardbook_storage::snapshot::Snapshots;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -102,6 +103,11 @@ impl Projection {
             tokio::spawn(taking)
         });
         snapshots
+    }
+
+    /// Settles days in the database.
+    pub(super) fn settlements(&self, exchange: Uuid) -> Settlements {
+        Settlements::new(self.database.clone(), exchange)
     }
 
     /// Asks the database.

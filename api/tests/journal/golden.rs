@@ -92,7 +92,11 @@ async fn everything_told(base: &str) -> String {
     for instrument in ["BTC-USD", "ETH-USD"] {
         for read in ["orderbook?levels=1000&", "trades?limit=1000&"] {
             let url = format!("{base}/{read}instrument={instrument}");
-            let answer = reqwest::get(url).await.unwrap().text().await.unwrap();
+            let mut answer: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+            // Each start closes the days that are over, at its own time.
+            if let Some(book) = answer.as_object_mut() {
+                book.remove("timestamp");
+            }
             writeln!(told, "{read} {instrument} {answer}").unwrap();
         }
     }
