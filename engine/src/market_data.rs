@@ -147,6 +147,7 @@ impl MarketData {
     #[must_use]
     pub fn new(instrument: Arc<Instrument>, limits: MarketDataLimits) -> Self {
         Self {
+            timestamp: instrument.listed_at,
             instrument,
             orders: Orders::new(limits.closed_orders),
             mirror: MirrorOrders::new(),
@@ -155,7 +156,6 @@ impl MarketData {
             candles: RecentCandles::default(),
             open_days: OpenDays::default(),
             sequence: Sequence::ZERO,
-            timestamp: Timestamp::default(),
             status: InstrumentStatus::Trading,
             newest_change: ChangeId::ZERO,
             last_delta: Sequence::ZERO,
@@ -187,7 +187,7 @@ impl MarketData {
         self.sequence
     }
 
-    /// When the last record was decided; the epoch before the first.
+    /// When the last record was decided; before the first, when the instrument was listed.
     #[must_use]
     pub const fn timestamp(&self) -> Timestamp {
         self.timestamp

@@ -207,7 +207,12 @@ impl Worker {
 
     /// Stamps a command and lets the core decide it.
     fn carry_out(&mut self, command: Command) -> Result<Verdict, Crashed> {
-        let timestamp = self.surroundings.clock.now().max(self.shard.last_stamp());
+        // Clocks may go back; stamps may not, nor may they come before the instrument was there.
+        let earliest = self
+            .shard
+            .last_stamp()
+            .max(self.handle.instrument().listed_at);
+        let timestamp = self.surroundings.clock.now().max(earliest);
         let stamped = Stamped { timestamp, command };
         // A panic leaves the core in an unknown state: it is not looked at again.
         let decided = catch_unwind(AssertUnwindSafe(|| self.apply(&stamped)));

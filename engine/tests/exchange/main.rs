@@ -12,7 +12,9 @@ mod checkpoints;
 mod memory_journal;
 mod supervision;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use memory_journal::MemoryJournal;
 use rust_decimal::Decimal;
@@ -37,7 +39,7 @@ use shardbook_engine::responder::{CallError, Responder};
 use shardbook_engine::router::{InstrumentHandle, Location};
 use shardbook_engine::shard::ShardLimits;
 use shardbook_engine::side::Side;
-use shardbook_engine::time::SystemClock;
+use shardbook_engine::time::{Clock, SystemClock, Timestamp};
 use tokio::sync::mpsc;
 
 /// Remembers everything published, and the fatal errors.
@@ -62,6 +64,23 @@ impl Publisher for Seen {
     }
 }
 
+/// A clock that tells what it was told.
+#[derive(Default)]
+struct HandClock(AtomicU64);
+
+impl HandClock {
+    fn advance(&self, by: Duration) {
+        let by = u64::try_from(by.as_micros()).unwrap();
+        self.0.fetch_add(by, Ordering::Relaxed);
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_microseconds(self.0.load(Ordering::Relaxed))
+    }
+}
+
 fn instrument(number: u32, symbol: &str) -> Arc<Instrument> {
     Arc::new(Instrument {
         id: InstrumentId::new(number),
@@ -73,7 +92,7 @@ fn instrument(number: u32, symbol: &str) -> Arc<Instrument> {
         min_notional: None,
         price_band: None,
         binance_symbol: None,
-        listed_at: shardbook_engine::time::Timestamp::default(),
+        listed_at: Timestamp::default(),
     })
 }
 
@@ -437,6 +456,29 @@ async fn an_order_that_sweeps_more_than_a_frame_holds_is_read_back_whole() {
         swept
     );
     assert!(market_data.order_book(10).asks.is_empty());
+}
+
+#[tokio::test]
+async fn no_stamp_is_before_the_instrument_was_listed() {
+    let journal = MemoryJournal::default();
+    let (mut setup, _seen) = setup(&journal, 10);
+    let listed_at = Timestamp::from_microseconds(1_000_000);
+    // Since then the machine's clock was set back.
+    setup.clock = Arc::new(HandClock::default());
+    for (instrument, _) in &mut setup.instruments {
+        let listed = Instrument {
+            listed_at,
+            ..Instrument::clone(instrument)
+        };
+        *instrument = Arc::new(listed);
+    }
+    let exchange = Exchange::start(setup).unwrap();
+    let bitcoin = handle(&exchange, "BTC-USD");
+    assert_eq!(bitcoin.market_data().read().timestamp(), listed_at);
+    let command = place("a", Side::Buy, 100, 1);
+    exchange.router().call(&bitcoin, command).await.unwrap();
+    assert_eq!(bitcoin.market_data().read().timestamp(), listed_at);
+    exchange.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,8 +2,7 @@
 //! process does not.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
 
 use shardbook_engine::fault::Fault;
 use shardbook_engine::journal::{JournalSource, Position};
@@ -13,7 +12,6 @@ use shardbook_engine::partition::reader::RecordReader;
 use shardbook_engine::record::Record;
 use shardbook_engine::responder::Outcome;
 use shardbook_engine::router::{Router, ShardStatus};
-use shardbook_engine::time::{Clock, Timestamp};
 use tokio::task::JoinSet;
 
 use super::checkpoints::{Database, MemoryCheckpoints};
@@ -217,22 +215,6 @@ async fn under_load_the_other_instrument_does_not_notice_a_panic() {
 }
 
 /// Says what time it is when told to.
-#[derive(Default)]
-struct HandClock(AtomicU64);
-
-impl HandClock {
-    fn advance(&self, by: Duration) {
-        let by = u64::try_from(by.as_micros()).unwrap();
-        self.0.fetch_add(by, Ordering::Relaxed);
-    }
-}
-
-impl Clock for HandClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_microseconds(self.0.load(Ordering::Relaxed))
-    }
-}
-
 /// Counts the restarts of each shard.
 #[derive(Default)]
 struct Restarts(Mutex<Vec<String>>);
