@@ -24,7 +24,7 @@ use shardbook_engine::partition::{OnFatal, PartitionId};
 use shardbook_engine::recovery::RecoveryReport;
 use shardbook_engine::router::Router;
 use shardbook_engine::time::SystemClock;
-use shardbook_feed::feed::{Feed, StartError as FeedError};
+use shardbook_feed::feed::{Feed, FeedHandle, StartError as FeedError};
 use shardbook_feed::sink::RouterSink;
 use shardbook_feed::status::FeedStatus;
 use shardbook_storage::control_log::ControlLogError;
@@ -172,12 +172,7 @@ impl App {
             journals,
             checkpoints: checkpoints.clone(),
             instruments,
-            limits: ExchangeLimits {
-                queue_length: settings.queue_length,
-                shard: settings.shard,
-                market_data: settings.market_data,
-                checkpoint_records: settings.checkpoint_records,
-            },
+            limits: exchange_limits(&settings),
             clock: Arc::new(SystemClock),
             publisher: publisher.clone(),
             observer: Arc::new(metrics.clone()),
@@ -197,6 +192,7 @@ impl App {
         let running = Running {
             router: Arc::clone(engine.router()),
             feed: feed.status(),
+            feed_handle: feed.handle(),
             archive: Archive::new(projection.queries(), projection.handle()),
             projector: projection.handle(),
             journal_size,
@@ -269,10 +265,21 @@ impl App {
     }
 }
 
+/// How much the exchange may hold, as set.
+const fn exchange_limits(settings: &Settings) -> ExchangeLimits {
+    ExchangeLimits {
+        queue_length: settings.queue_length,
+        shard: settings.shard,
+        market_data: settings.market_data,
+        checkpoint_records: settings.checkpoint_records,
+    }
+}
+
 /// What the calls are answered from.
 struct Running {
     router: Arc<Router>,
     feed: watch::Receiver<FeedStatus>,
+    feed_handle: FeedHandle,
     archive: Archive,
     projector: ProjectorHandle,
     journal_size: JournalSize,
@@ -290,6 +297,7 @@ impl Running {
         let Self {
             router,
             feed,
+            feed_handle,
             archive,
             projector,
             journal_size,
@@ -334,7 +342,7 @@ impl Running {
             Halts::new(trading.clone()),
             SnapshotCalls::new(trading.clone(), snapshots),
             KeyCalls::new(Arc::clone(&access)),
-            InstrumentCalls::new(listings),
+            InstrumentCalls::new(listings, feed_handle),
             Operations::new(Arc::new(health), metrics),
         );
         let stream = Extra {

@@ -159,8 +159,13 @@ fn record(arguments: &RecordArguments) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("shardbook: {error:#}");
-            ExitCode::from(match error.downcast_ref::<RecordError>() {
+            // Our own errors name their sources themselves.
+            let known = error.downcast_ref::<RecordError>();
+            match known {
+                Some(error) => eprintln!("shardbook: {error}"),
+                None => eprintln!("shardbook: {error:#}"),
+            }
+            ExitCode::from(match known {
                 Some(RecordError::File { .. } | RecordError::Rest(_)) | None => FAILED,
                 Some(
                     RecordError::Open { .. }

@@ -181,8 +181,8 @@ impl Recorder<'_> {
                     followed.book.start_over();
                 }
             }
-            Event::HandedOver => {}
-            Event::Disconnected => tracing::info!("the connection is lost; trying again"),
+            // What keeps the connection tells of that.
+            Event::HandedOver | Event::Disconnected => {}
             Event::Heard { text, signal } => match signal {
                 Signal::Message(message) => {
                     if let Message::DepthDiff(diff) = &message {

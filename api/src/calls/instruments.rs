@@ -1,6 +1,9 @@
 //! Adding instruments.
 
+use std::sync::Arc;
+
 use poem_openapi::{ApiResponse, OpenApi};
+use shardbook_feed::feed::FeedHandle;
 
 use crate::access::Admin;
 use crate::calls::Tag;
@@ -20,6 +23,7 @@ failures! {
 #[derive(Clone)]
 pub struct InstrumentCalls {
     listings: Listings,
+    feed: FeedHandle,
 }
 
 #[derive(ApiResponse)]
@@ -35,10 +39,10 @@ enum Added {
 }
 
 impl InstrumentCalls {
-    /// Calls that add to `listings`.
+    /// Calls that add to `listings`, and tell `feed`.
     #[must_use]
-    pub const fn new(listings: Listings) -> Self {
-        Self { listings }
+    pub const fn new(listings: Listings, feed: FeedHandle) -> Self {
+        Self { listings, feed }
     }
 }
 
@@ -47,8 +51,8 @@ impl InstrumentCalls {
     /// Add an instrument
     ///
     /// It takes orders from the answer on, over restarts too; the others do not notice. Nothing
-    /// takes an instrument away again: halt it instead. A `binance_symbol` reaches the feed at
-    /// the next start.
+    /// takes an instrument away again: halt it instead. With a `binance_symbol` the live feed takes
+    /// it in at once, on the connection that stands.
     #[oai(
         path = "/admin/instruments",
         method = "post",
@@ -61,6 +65,7 @@ impl InstrumentCalls {
     ) -> Result<Added, Failure<AddFailures>> {
         let specification = body.text().and_then(read_instrument)?;
         let handle = self.listings.add(specification).await?;
+        self.feed.add(Arc::clone(handle.instrument())).await;
         let location = format!("/instruments/{}", handle.instrument().symbol);
         Ok(Added::Instrument(JsonResponse(view(&handle)), location))
     }
