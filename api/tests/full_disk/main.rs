@@ -119,6 +119,8 @@ own tests have a disk in memory\n";
         "off",
         "--journal-segment-bytes",
         "1048576",
+        "--requests-per-second",
+        "0",
         "--database-url",
         &database,
     ];
