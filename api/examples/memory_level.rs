@@ -35,9 +35,11 @@ const CLIENTS: u64 = 25;
 /// Lines of the table.
 const SAMPLES: u64 = 16;
 
-const SETTINGS: [&str; 12] = [
+const SETTINGS: [&str; 14] = [
     "--feed",
     "off",
+    "--requests-per-second",
+    "0",
     "--closed-orders-in-memory",
     "50000",
     "--order-ids",
