@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Checks the repository's Markdown: links and anchors lead somewhere, JSON blocks parse, and the
-`./dev` commands named exist. What the README's examples answer is checked by api/tests/readme.rs."""
+`./dev` commands named exist. What the README's examples answer is checked by api/tests/documents/readme.rs."""
 
 import json
 import re

@@ -22,12 +22,15 @@ pub(crate) enum Tag {
     /// What can be traded, and what is offered and traded.
     #[oai(rename = "Market data")]
     MarketData,
-    /// What happens, as it happens.
+    /// What happens, as it happens; see also `/asyncapi.yaml`.
     #[oai(rename = "Streams")]
     Streams,
-    /// Who may do what.
+    /// Keys: who may do what.
     #[oai(rename = "Access")]
     Access,
+    /// Instruments and snapshots, for whoever runs the exchange.
+    #[oai(rename = "Administration")]
+    Administration,
     /// How the exchange is doing.
     #[oai(rename = "Operations")]
     Operations,

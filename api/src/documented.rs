@@ -48,14 +48,13 @@ impl<F: Failures> ApiResponse for Failure<F> {
         let mut by_status = BTreeMap::<u16, Vec<String>>::new();
         for code in codes {
             let words = by_status.entry(code.status().as_u16()).or_default();
-            let word = format!("`{}`", code.word());
+            let word = format!("`{}`: {}", code.word(), code.title());
             if !words.contains(&word) {
                 words.push(word);
             }
         }
         let responses = by_status.into_iter().map(|(status, words)| MetaResponse {
-            // The document is made a few times in a process's life; its words stay.
-            description: words.join(", ").leak(),
+            description: listed(&words),
             status: Some(status),
             status_range: None,
             content: vec![MetaMediaType {
@@ -72,6 +71,16 @@ impl<F: Failures> ApiResponse for Failure<F> {
     fn register(registry: &mut Registry) {
         ProblemView::register(registry);
     }
+}
+
+/// One as it is, several as a list in Markdown.
+fn listed(words: &[String]) -> &'static str {
+    let text = match words {
+        [one] => one.clone(),
+        several => format!("- {}", several.join("\n- ")),
+    };
+    // The document is made a few times in a process's life; its words stay.
+    text.leak()
 }
 
 /// Declares the kinds of problem that a call can have.

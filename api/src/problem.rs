@@ -1,6 +1,7 @@
 //! Every way a request can fail, and the one place where that becomes HTTP.
 
 mod code;
+mod example;
 mod from_engine;
 mod from_poem;
 

@@ -12,6 +12,7 @@ pub mod fault;
 pub mod health;
 pub mod instrument;
 pub mod key;
+pub mod operation;
 pub mod order;
 pub mod problem;
 pub mod snapshot;

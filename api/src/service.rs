@@ -11,6 +11,7 @@ use poem_openapi::registry::{MetaApi, Registry};
 use poem_openapi::{OpenApi, OpenApiService};
 
 use crate::access::{Access, Needs};
+use crate::asyncapi::asyncapi_yaml;
 use crate::calls::analytics::AnalyticsCalls;
 use crate::calls::halts::Halts;
 use crate::calls::instruments::InstrumentCalls;
@@ -20,6 +21,7 @@ use crate::calls::operations::Operations;
 use crate::calls::orders::Orders;
 use crate::calls::settlements::SettlementCalls;
 use crate::calls::snapshots::SnapshotCalls;
+use crate::document::Document;
 use crate::edge::{Edge, Methods};
 use crate::guard::Guard;
 use crate::stream::sse::EventCalls;
@@ -38,30 +40,12 @@ pub type Calls = (
     Operations,
 );
 
-const DESCRIPTION: &str = "\
-A multi-instrument exchange: orders are matched in price-time priority by the one owner of their \
-instrument's book, and each is durable before it is acknowledged.
-
-Decimals come in as JSON strings or numbers, read exactly from their text, and go out as strings. \
-Times are RFC 3339, UTC, with microseconds. Fields that a call does not know are ignored. Every \
-failure is `application/problem+json` (RFC 9457) with a `code` for programs and, where single \
-fields are wrong, their names and what is wrong with each.
-
-Where the exchange asks for keys (`--auth on`), a request shows one as `X-API-Key` or as \
-`Authorization: Bearer`. A reader's key reads what is public and the metrics; a trader's also \
-places, reads and changes its own client's orders, and no other's; an admin's does everything, \
-`/admin` included. `/healthz` and this document need none. Without keys everyone may do everything.
-
-Requests are limited by key, or without keys by client: each order of a batch and each operation \
-on the WebSocket is one unit, any other call one. Answers tell in `RateLimit` what is left.
-
-Beside these calls there are two streams: `GET /events`, Server-Sent Events of one instrument, \
-and the WebSocket `/stream`, which takes orders too.";
+const DESCRIPTION: &str = include_str!("document/description.txt");
 
 /// The calls as they are documented, without the exchange behind them.
-struct Document<Api>(PhantomData<Api>);
+struct Described<Api>(PhantomData<Api>);
 
-impl<Api: OpenApi> OpenApi for Document<Api> {
+impl<Api: OpenApi> OpenApi for Described<Api> {
     fn meta() -> Vec<MetaApi> {
         Api::meta()
     }
@@ -77,20 +61,28 @@ fn describe<Api: OpenApi>(api: Api) -> OpenApiService<Api, ()> {
     OpenApiService::new(api, "Shardbook", env!("CARGO_PKG_VERSION")).description(DESCRIPTION)
 }
 
-fn document<Api: OpenApi>() -> OpenApiService<Document<Api>, ()> {
-    describe(Document(PhantomData))
+fn document<Api: OpenApi>() -> Document {
+    Document::complete(&describe(Described(PhantomData::<Api>)).spec_yaml())
+}
+
+/// Swagger UI with the completed document in place of the one that poem-openapi puts into it.
+fn swagger_ui<Api: OpenApi>(document: &Document) -> String {
+    let service = describe(Described(PhantomData::<Api>));
+    let page = service.swagger_ui_html();
+    page.replacen(&service.spec(), &document.json(), 1)
+        .replacen("<title>Swagger UI</title>", "<title>Shardbook</title>", 1)
 }
 
 /// The OpenAPI document as JSON.
 #[must_use]
 pub fn openapi_json() -> String {
-    document::<Calls>().spec()
+    document::<Calls>().json()
 }
 
 /// The OpenAPI document as YAML.
 #[must_use]
 pub fn openapi_yaml() -> String {
-    document::<Calls>().spec_yaml()
+    document::<Calls>().yaml()
 }
 
 /// A path outside the document that can be read.
@@ -111,21 +103,27 @@ pub fn service<Api: OpenApi + 'static>(
     guard: Guard,
     access: Arc<Access>,
 ) -> Edge {
+    let described = document::<Api>();
     let documents = [
         Extra {
             path: "/docs",
             needs: Needs::Nothing,
-            endpoint: html(document::<Api>().swagger_ui_html()),
+            endpoint: html(swagger_ui::<Api>(&described)),
         },
         Extra {
             path: "/openapi.json",
             needs: Needs::Nothing,
-            endpoint: text("application/json", document::<Api>().spec()),
+            endpoint: text("application/json", described.json()),
         },
         Extra {
             path: "/openapi.yaml",
             needs: Needs::Nothing,
-            endpoint: text("application/yaml", document::<Api>().spec_yaml()),
+            endpoint: text("application/yaml", described.yaml()),
+        },
+        Extra {
+            path: "/asyncapi.yaml",
+            needs: Needs::Nothing,
+            endpoint: text("application/yaml", asyncapi_yaml()),
         },
     ];
     let read_only: Vec<_> = documents.into_iter().chain(extras).collect();

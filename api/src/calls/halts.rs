@@ -50,7 +50,7 @@ impl Halts {
     }
 }
 
-#[OpenApi(tag = "Tag::Operations")]
+#[OpenApi(tag = "Tag::Administration")]
 impl Halts {
     /// Halt an instrument
     ///
@@ -65,7 +65,7 @@ impl Halts {
     async fn halt(
         &self,
         _by: Admin,
-        /// Its name.
+        /// The instrument's name, as `BTC-USD`.
         symbol: Path<SymbolText>,
     ) -> Result<Done, Failure<HaltFailures>> {
         Ok(self.carry_out(&symbol.0.0, Command::Halt).await?)
@@ -82,7 +82,7 @@ impl Halts {
     async fn resume(
         &self,
         _by: Admin,
-        /// Its name.
+        /// The instrument's name, as `BTC-USD`.
         symbol: Path<SymbolText>,
     ) -> Result<Done, Failure<HaltFailures>> {
         Ok(self.carry_out(&symbol.0.0, Command::Resume).await?)

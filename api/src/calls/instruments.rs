@@ -46,7 +46,7 @@ impl InstrumentCalls {
     }
 }
 
-#[OpenApi(tag = "Tag::Operations")]
+#[OpenApi(tag = "Tag::Administration")]
 impl InstrumentCalls {
     /// Add an instrument
     ///

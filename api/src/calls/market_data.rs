@@ -78,13 +78,17 @@ impl MarketDataCalls {
 #[OpenApi(tag = "Tag::MarketData")]
 impl MarketDataCalls {
     /// Read the order book
+    ///
+    /// What rests at the best prices of both sides, after the last command that is durable. To
+    /// follow it from there on, subscribe to `orderbook_deltas` (see Streams) and drop deltas
+    /// whose `sequence` is not above this answer's.
     #[oai(path = "/orderbook", method = "get", operation_id = "get_orderbook")]
     async fn order_book(
         &self,
         _by: Reader,
         /// Whose book; the first configured instrument's if left out.
         instrument: Query<Option<SymbolText>>,
-        /// How many prices a side.
+        /// How many prices a side, best first.
         levels: Query<Option<Limit<20, 1000>>>,
     ) -> Result<Book, Failure<BookFailures>> {
         let on = self.named(instrument.0)?;
@@ -96,15 +100,18 @@ impl MarketDataCalls {
     }
 
     /// Read trades, newest first
+    ///
+    /// An instrument's trades are numbered from 1 without a gap, over restarts too. To read on,
+    /// send the last trade's `trade_id` as `before`.
     #[oai(path = "/trades", method = "get", operation_id = "get_trades")]
     async fn trades(
         &self,
         _by: Reader,
         /// Whose trades; the first configured instrument's if left out.
         instrument: Query<Option<SymbolText>>,
-        /// How many at most.
+        /// How many trades at most.
         limit: Query<Option<Limit<50, 1000>>>,
-        /// Only trades before this one, by its `trade_id`.
+        /// Only trades older than this one: its `trade_id`, as `BTC-USD-7`.
         before: Query<Option<TradeIdInput>>,
     ) -> Result<Trades, Failure<TradesFailures>> {
         let on = self.named(instrument.0)?;
@@ -137,6 +144,9 @@ impl MarketDataCalls {
     }
 
     /// Read all instruments
+    ///
+    /// What can be traded, and the rules its orders keep. The first is the one that reads mean
+    /// where they name none.
     #[oai(
         path = "/instruments",
         method = "get",
@@ -149,6 +159,9 @@ impl MarketDataCalls {
     }
 
     /// Read an instrument
+    ///
+    /// A price must be a multiple of its `tick_size`, a quantity one of its `lot_size`; anything
+    /// else is refused with the nearest valid values, never rounded.
     #[oai(
         path = "/instruments/:symbol",
         method = "get",
@@ -157,7 +170,7 @@ impl MarketDataCalls {
     async fn instrument(
         &self,
         _by: Reader,
-        /// Its name.
+        /// The instrument's name, as `BTC-USD`.
         symbol: Path<SymbolText>,
     ) -> Result<OneInstrument, Failure<InstrumentFailures>> {
         let on = self.trading.instrument(Some(&symbol.0.0))?;

@@ -53,6 +53,10 @@ impl Operations {
 #[OpenApi(tag = "Tag::Operations")]
 impl Operations {
     /// Whether the exchange is well
+    ///
+    /// 200 with `ok` while all is well, 200 with `degraded` while orders are accepted and something
+    /// else is not well (the database is down, an instrument is being rebuilt), 503 with
+    /// `unavailable` while no orders are accepted. Needs no key.
     #[oai(path = "/healthz", method = "get", operation_id = "get_health")]
     async fn healthz(&self) -> Health {
         let health = self.health.health();
@@ -63,6 +67,10 @@ impl Operations {
     }
 
     /// Figures for Prometheus
+    ///
+    /// Orders received, matched and rejected, the latency of orders, the depth of books, trades,
+    /// the journal, the projector behind the database, streams, the feed and the process, in
+    /// Prometheus's text format. Counters count from the process's start.
     #[oai(path = "/metrics", method = "get", operation_id = "get_metrics")]
     async fn metrics(&self, _by: Reader) -> Result<MetricsText, Failure<MetricsFailures>> {
         let text = self.metrics.text().map_err(|error| {

@@ -164,8 +164,9 @@ impl Orders {
 
     /// Place many orders
     ///
-    /// Not atomic: each order is answered for itself, as `POST /orders` would answer it. Orders
-    /// for one instrument are applied in the order given.
+    /// From 1 to 500. Not atomic: each order is answered for itself, as `POST /orders` would answer
+    /// it, with `order` or with `problem`. Orders for one instrument are applied in the order
+    /// given. Each has its own `idempotency_key`, in the body.
     #[oai(path = "/orders/batch", method = "post", operation_id = "place_orders")]
     async fn place_batch(
         &self,
@@ -202,15 +203,16 @@ impl Orders {
     async fn list(
         &self,
         by: Trader,
-        /// Whose; everyone's if left out, and with a trader's key its own client's.
+        /// Only this client's orders; everyone's if left out, with a trader's key its own
+        /// client's.
         client_id: Query<Option<ClientIdText>>,
-        /// On which instrument; on all if left out.
+        /// Only orders on this instrument; on all of them if left out.
         instrument: Query<Option<SymbolText>>,
-        /// Only orders that stand so.
+        /// Only orders with this status now.
         status: Query<Option<Word<OrderStatus>>>,
-        /// How many at most.
+        /// How many orders at most.
         limit: Query<Option<Limit<50, 1000>>>,
-        /// Only orders that stand after this one in the list, by its `order_id`.
+        /// Only orders older than this one: the `order_id` of the last one read.
         before: Query<Option<OrderIdText>>,
     ) -> Result<Listed, Failure<ListFailures>> {
         let list = OrderList {
@@ -227,13 +229,17 @@ impl Orders {
     }
 
     /// Read an order
+    ///
+    /// As it stands now, open or final, with the newest 1,000 of its trades. Of orders long closed
+    /// the database tells; while that is down or behind, 503 and not 404 says that it can't be
+    /// known.
     #[oai(path = "/orders/:order_id", method = "get", operation_id = "get_order")]
     async fn get(
         &self,
         by: Trader,
-        /// What its client calls it.
+        /// The order's id: its client's own, or the one it was answered with.
         order_id: Path<OrderIdText>,
-        /// Its instrument; needed only where the id stands on several.
+        /// The order's instrument; needed only where several have an order with this id.
         instrument: Query<Option<SymbolText>>,
     ) -> Result<Found, Failure<ReadFailures>> {
         let instrument = instrument.0.map(|symbol| symbol.0);
@@ -246,7 +252,8 @@ impl Orders {
 
     /// Cancel an order
     ///
-    /// Cancelling a cancelled order again gives the same answer.
+    /// What has been filled stays filled. Cancelling a cancelled order again gives the same answer;
+    /// one that is filled or rejected is 409 `order_not_open`, with the order in `order`.
     #[oai(
         path = "/orders/:order_id/cancel",
         method = "post",
@@ -255,9 +262,9 @@ impl Orders {
     async fn cancel(
         &self,
         by: Trader,
-        /// What its client calls it.
+        /// The order's id: its client's own, or the one it was answered with.
         order_id: Path<OrderIdText>,
-        /// Its instrument; needed only where the id stands on several.
+        /// The order's instrument; needed only where several have an order with this id.
         instrument: Query<Option<SymbolText>>,
     ) -> Result<Found, Failure<CancelFailures>> {
         let instrument = instrument.0.map(|symbol| symbol.0);
@@ -271,8 +278,10 @@ impl Orders {
 
     /// Change an order's price or quantity
     ///
-    /// The same or less quantity at the same price keeps its place in the queue; anything else
-    /// loses it and may trade at once. `trades` has those of this change.
+    /// `quantity` is the new total, what is filled included. The same or less quantity at the same
+    /// price keeps the order's place in the queue; anything else loses it and may trade at once,
+    /// and `trades` has what it traded. A change that is refused (409, 422) leaves the order as
+    /// it was.
     #[oai(
         path = "/orders/:order_id",
         method = "patch",
@@ -281,9 +290,9 @@ impl Orders {
     async fn amend(
         &self,
         by: Trader,
-        /// What its client calls it.
+        /// The order's id: its client's own, or the one it was answered with.
         order_id: Path<OrderIdText>,
-        /// Its instrument; needed only where the id stands on several.
+        /// The order's instrument; needed only where several have an order with this id.
         instrument: Query<Option<SymbolText>>,
         body: AmendBody,
     ) -> Result<Found, Failure<AmendFailures>> {
@@ -300,7 +309,8 @@ impl Orders {
 
     /// Cancel all of a client's orders
     ///
-    /// Not atomic: each instrument acts for itself, in steps of at most 1,000 orders.
+    /// On every instrument, or on one, or on one side. Not atomic: each instrument acts for itself,
+    /// in steps of at most 1,000 orders, and those that could not are named in `failed`.
     #[oai(
         path = "/orders/cancel-all",
         method = "post",

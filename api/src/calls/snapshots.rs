@@ -79,7 +79,7 @@ impl SnapshotCalls {
     }
 }
 
-#[OpenApi(tag = "Tag::Operations")]
+#[OpenApi(tag = "Tag::Administration")]
 impl SnapshotCalls {
     /// Take snapshots of books
     ///
@@ -111,6 +111,8 @@ impl SnapshotCalls {
     }
 
     /// Read which snapshots there are, newest first
+    ///
+    /// Those taken by call and those that the exchange takes by itself each hour.
     #[oai(
         path = "/admin/snapshots",
         method = "get",
@@ -136,6 +138,8 @@ impl SnapshotCalls {
     }
 
     /// Read a snapshot
+    ///
+    /// The whole book as it stood, levels as `GET /orderbook` shows them, and every resting order.
     #[oai(
         path = "/admin/snapshots/:id",
         method = "get",

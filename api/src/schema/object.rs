@@ -245,9 +245,9 @@ impl<T: Type> Type for Nullable<T> {
 /// Only its documentation bounds it: what fills it sees to the bound.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct List<T, const MAX: usize>(pub Vec<T>);
+pub struct List<T, const MAX: usize, const MIN: usize = 0>(pub Vec<T>);
 
-impl<T: Type, const MAX: usize> Type for List<T, MAX> {
+impl<T: Type, const MAX: usize, const MIN: usize> Type for List<T, MAX, MIN> {
     const IS_REQUIRED: bool = true;
     type RawValueType = ();
     type RawElementValueType = ();
@@ -260,6 +260,7 @@ impl<T: Type, const MAX: usize> Type for List<T, MAX> {
         MetaSchemaRef::Inline(Box::new(MetaSchema {
             items: Some(Box::new(T::schema_ref())),
             max_items: Some(MAX),
+            min_items: (MIN > 0).then_some(MIN),
             ..MetaSchema::new("array")
         }))
     }

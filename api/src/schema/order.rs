@@ -36,23 +36,27 @@ request! {
         /// `.`, `..`, `batch` and `cancel-all` are no order ids, and ids that begin with
         /// `binance-` are the feed's.
         optional order_id: OrderIdText,
-        /// Who places the order.
+        /// Who places the order. Needed unless a key says it.
         optional client_id: ClientIdText,
         /// What is traded.
         required instrument: SymbolText,
-        /// Which way.
+        /// Whether the client buys or sells.
         required side: Word<Side>,
-        /// Whether the order names a price.
+        /// `limit` trades at its price or better and may rest; `market` trades at once at the best
+        /// prices there are and never rests.
         required r#type: Word<OrderType>,
         /// The worst price the order trades at, a multiple of the tick size, at most 10^12 ticks.
         /// Required for a limit order; a market order has none.
         optional price: DecimalInput,
         /// How much, a multiple of the lot size, at most 10^12 lots.
         required quantity: DecimalInput,
-        /// How long a limit order stands, `gtc` if left out; a market order has none.
+        /// How long a limit order stands: `gtc` (if left out) until it is filled or cancelled, `ioc`
+        /// trades what it can at once and cancels the rest, `fok` trades all of it at once or
+        /// nothing, `post_only` rests or is rejected. A market order has none.
         optional time_in_force: Word<TimeInForce>,
-        /// What happens where the order meets a resting one of the same client; `none` if left
-        /// out: they trade.
+        /// What happens where the order meets a resting one of the same client: `none` (if left
+        /// out) lets them trade, `cancel_taker` cancels what is left of this one, `cancel_maker`
+        /// the resting one, `cancel_both` both.
         optional self_trade_prevention: Word<SelfTradePrevention>,
     }
     example {
@@ -66,7 +70,7 @@ request! {
     /// Orders to be placed one after another. Not atomic: each is answered for itself.
     pub struct BatchRequest {
         /// From 1 to 500 orders, each with an idempotency key of its own if it has one.
-        required orders: List<OrderRequest<'static>, BATCH_ORDERS_MAX>,
+        required orders: List<OrderRequest<'static>, BATCH_ORDERS_MAX, 1>,
     }
     example {
         "orders": [
@@ -92,7 +96,7 @@ request! {
 request! {
     /// Whose orders a mass cancel takes away.
     pub struct CancelAllRequest {
-        /// Whose.
+        /// Whose orders. Needed unless a key says it.
         optional client_id: ClientIdText,
         /// On this instrument alone; on all of them if left out.
         optional instrument: SymbolText,
@@ -171,7 +175,7 @@ object! {
         pub client_id: ClientIdText,
         /// What is traded.
         pub instrument: SymbolText,
-        /// Which way.
+        /// Whether its client buys or sells.
         pub side: Word<Side>,
         /// Whether it names a price.
         pub r#type: Word<OrderType>,
@@ -187,7 +191,8 @@ object! {
         pub remaining_quantity: DecimalText,
         /// What it traded at on average, four digits beyond the tick's; null while it has not.
         pub average_price: Nullable<DecimalText>,
-        /// Where it stands.
+        /// `open` or `partially_filled` while it rests; `filled`, `cancelled` or `rejected` for
+        /// good.
         pub status: Word<OrderStatus>,
         /// Why it is cancelled or rejected; null otherwise.
         pub reason: Nullable<Word<Reason>>,

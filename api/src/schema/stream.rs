@@ -142,7 +142,7 @@ object! {
     pub struct SnapshotMessage {
         /// `orderbook_snapshot`.
         pub r#type: Word<MessageType>,
-        /// Whose book.
+        /// Whose book it is.
         pub instrument: SymbolText,
         /// The last command that changed the book's levels.
         pub sequence: Count,
@@ -180,7 +180,7 @@ object! {
     pub struct DeltaMessage {
         /// `orderbook_delta`.
         pub r#type: Word<MessageType>,
-        /// Whose book.
+        /// Whose book it is.
         pub instrument: SymbolText,
         /// The command that changed them.
         pub sequence: Count,
@@ -221,11 +221,11 @@ object! {
     pub struct GapMessage {
         /// `gap`.
         pub r#type: Word<MessageType>,
-        /// Which channel's.
+        /// Of which channel something was missed.
         pub channel: Word<Channel>,
-        /// Whose.
+        /// Of which instrument.
         pub instrument: SymbolText,
-        /// How many; null where that can't be known.
+        /// How many events were missed; null where that can't be known.
         pub missed: Nullable<Count>,
     }
     example {"type": "gap", "channel": "orderbook_deltas", "instrument": "BTC-USD", "missed": 120}

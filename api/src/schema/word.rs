@@ -9,6 +9,7 @@ use shardbook_engine::order::{
 };
 use shardbook_engine::side::Side;
 
+use crate::schema::operation::{AnswerType, OperationName};
 use crate::schema::stream::MessageType;
 use crate::stream::channel::Channel;
 
@@ -138,6 +139,24 @@ worded!(
     MessageType::OrderbookDelta => "orderbook_delta",
     MessageType::Order => "order",
     MessageType::Gap => "gap",
+);
+
+worded!(
+    OperationName, "OperationName",
+    OperationName::Place => "place",
+    OperationName::Cancel => "cancel",
+    OperationName::Amend => "amend",
+    OperationName::Subscribe => "subscribe",
+    OperationName::Unsubscribe => "unsubscribe",
+    OperationName::CancelOnDisconnect => "cancel_on_disconnect",
+    OperationName::Ping => "ping",
+    OperationName::Auth => "auth",
+);
+
+worded!(
+    AnswerType, "AnswerType",
+    AnswerType::Result => "result",
+    AnswerType::Error => "error",
 );
 
 worded!(

@@ -66,6 +66,8 @@ impl EventCalls {
 impl EventCalls {
     /// Watch one instrument
     ///
+    /// Try it with `curl --no-buffer`: the answer has no end, and Swagger UI shows nothing of it.
+    ///
     /// Server-Sent Events: `event` is the message's `type`, `id` is `<sequence>.<index>`, `data`
     /// is the message as JSON, a comment comes every 15 seconds. With `orderbook_deltas`, a
     /// snapshot of the whole book comes first; then each delta's `previous_sequence` is the
@@ -77,7 +79,7 @@ impl EventCalls {
     async fn events(
         &self,
         by: access::Reader,
-        /// Which; the first configured instrument if left out.
+        /// Which instrument; the first configured one if left out.
         instrument: Query<Option<SymbolText>>,
         /// Some of `trades`, `orderbook_deltas` and `orders`, with commas between; all of them if
         /// left out. With keys on, `orders` carries those of the key's own client, and a reader's

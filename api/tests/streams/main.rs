@@ -11,6 +11,7 @@
 mod access;
 mod app;
 mod following;
+mod many;
 mod operations;
 mod resuming;
 mod watcher;

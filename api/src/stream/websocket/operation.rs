@@ -20,6 +20,7 @@ use shardbook_engine::router::InstrumentHandle;
 use crate::access::{Caller, Trader};
 use crate::problem::{Code, Problem};
 use crate::request::{Fields, read_client, read_object};
+use crate::schema::operation::{INTERVAL_MILLISECONDS_MAX, OperationName};
 use crate::schema::word::Worded;
 use crate::stream::channel::{Channel, ChannelSet};
 use crate::stream::subscription::{OrdersOf, Pace};
@@ -27,9 +28,6 @@ use crate::stream::websocket::Shared;
 use crate::stream::websocket::disconnect::CancelOnDisconnect;
 use crate::stream::websocket::reply::{self, OperationId};
 use crate::stream::websocket::subscriptions::Subscriptions;
-
-/// The longest time over which deltas are conflated: a minute, in milliseconds.
-const INTERVAL_MILLISECONDS_MAX: u64 = 60_000;
 
 /// A frame's fields, still to be parsed.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -123,25 +121,27 @@ impl Operations {
         frame: &str,
         read: Instant,
     ) -> Result<Begun, Problem> {
-        let op = json_text(fields.op);
-        if op.as_deref() == Some("auth") {
+        let op = json_text(fields.op).and_then(|op| OperationName::from_word(&op));
+        if op == Some(OperationName::Auth) {
             return self.auth(id, fields).map(Begun::Done);
         }
         let identity = self.identity.as_ref().ok_or_else(no_key_yet)?;
         identity.caller.meter().charge_call()?;
-        match op.as_deref() {
-            Some("place") => self.place(identity.trader()?, id, fields, read),
-            Some("cancel") => self.cancel(identity.trader()?, id, fields),
-            Some("amend") => self.amend(identity.trader()?, id, fields, frame),
-            Some("subscribe") => self.subscribe(id, fields).map(Begun::Done),
-            Some("unsubscribe") => self.unsubscribe(id, fields).map(Begun::Done),
-            Some("cancel_on_disconnect") => self.cancel_on_disconnect(id, fields).map(Begun::Done),
-            Some("ping") => Ok(Begun::Done(reply::done(id))),
-            Some(_) | None => Err(Problem::parameter(
-                "op",
-                "must be one of place, cancel, amend, subscribe, unsubscribe, \
-                 cancel_on_disconnect, ping, auth",
-            )),
+        match op {
+            Some(OperationName::Place) => self.place(identity.trader()?, id, fields, read),
+            Some(OperationName::Cancel) => self.cancel(identity.trader()?, id, fields),
+            Some(OperationName::Amend) => self.amend(identity.trader()?, id, fields, frame),
+            Some(OperationName::Subscribe) => self.subscribe(id, fields).map(Begun::Done),
+            Some(OperationName::Unsubscribe) => self.unsubscribe(id, fields).map(Begun::Done),
+            Some(OperationName::CancelOnDisconnect) => {
+                self.cancel_on_disconnect(id, fields).map(Begun::Done)
+            }
+            Some(OperationName::Ping) => Ok(Begun::Done(reply::done(id))),
+            // `auth` was answered above.
+            Some(OperationName::Auth) | None => {
+                let message = format!("must be one of {}", OperationName::choices());
+                Err(Problem::parameter("op", message))
+            }
         }
     }
 
@@ -390,7 +390,7 @@ fn read_pace(frame: &Frame<'_>) -> Result<Pace, Problem> {
         return Ok(Pace::EachDelta);
     };
     match value.get().parse::<u64>() {
-        Ok(milliseconds) if (1..=INTERVAL_MILLISECONDS_MAX).contains(&milliseconds) => {
+        Ok(milliseconds) if (1..=u64::from(INTERVAL_MILLISECONDS_MAX)).contains(&milliseconds) => {
             Ok(Pace::Every(Duration::from_millis(milliseconds)))
         }
         Ok(_) | Err(_) => {

@@ -7,6 +7,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use shardbook_engine::id::{ClientId, Symbol};
 
 use crate::problem::Problem;
+use crate::schema::operation::AnswerType;
 use crate::schema::order::OrderView;
 use crate::schema::problem::ProblemView;
 use crate::schema::text::{ClientIdText, SymbolText};
@@ -30,7 +31,7 @@ impl OperationId {
 
 #[derive(Serialize)]
 struct Reply<'a, T> {
-    r#type: &'static str,
+    r#type: Word<AnswerType>,
     id: Option<&'a RawValue>,
     status: u16,
     #[serde(flatten)]
@@ -60,7 +61,7 @@ struct OnDisconnect {
 /// An order's reply, by far the most frequent: written without the detour of a flattened field.
 #[derive(Serialize)]
 struct OrderReply<'a> {
-    r#type: &'static str,
+    r#type: Word<AnswerType>,
     id: Option<&'a RawValue>,
     status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,7 +69,7 @@ struct OrderReply<'a> {
     order: OrderView,
 }
 
-const RESULT: &str = "result";
+const RESULT: Word<AnswerType> = Word(AnswerType::Result);
 
 /// What became of a placement.
 pub(super) fn placed(id: &OperationId, placement: Placement) -> Utf8Bytes {
@@ -99,7 +100,7 @@ pub(super) fn changed(id: &OperationId, order: OrderView) -> Utf8Bytes {
 /// An operation that was not carried out.
 pub(super) fn failed(id: &OperationId, problem: &Problem) -> Utf8Bytes {
     text(&Reply {
-        r#type: "error",
+        r#type: Word(AnswerType::Error),
         id: id.0.as_deref(),
         status: problem.status().as_u16(),
         what: Failed {

@@ -10,42 +10,27 @@
 //! value, an object's other fields (`"…": "…"`), an array's other items, a part of a line, or, alone
 //! on a line, any lines.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test stops where it fails"
-)]
-
-#[path = "readme/expectation.rs"]
-mod expectation;
-#[path = "readme/script.rs"]
-mod script;
-
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _};
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::PATIENCE;
 use crate::expectation::Expectation;
+use crate::root;
 use crate::script::{Frame, Step};
 
 /// What the README says; replaced by where the program under test listens.
 const PUBLIC_ADDRESS: &str = "127.0.0.1:8080";
 
-/// Much longer than anything here takes, so that only what never comes runs into it.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 #[tokio::test]
 async fn the_readme_tells_what_happens() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let steps = script::parse(&readme);
+    let steps = crate::script::parse(&readme);
     assert!(!steps.is_empty(), "the README has no example");
     let mut exchange = Exchange::new();
     for step in steps {
@@ -67,14 +52,14 @@ async fn the_readme_tells_what_happens() {
 }
 
 /// The program as a reader of the README has it: built, and in a folder with its data beside it.
-struct Exchange {
+pub(crate) struct Exchange {
     folder: tempfile::TempDir,
-    address: String,
+    pub(crate) address: String,
     server: Option<Child>,
 }
 
 impl Exchange {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         for shared in ["fixtures", "docs"] {
             symlink(root().join(shared), folder.path().join(shared)).unwrap();
@@ -89,7 +74,7 @@ impl Exchange {
         }
     }
 
-    fn serve(&mut self, line: usize, arguments: &[String]) {
+    pub(crate) fn serve(&mut self, line: usize, arguments: &[String]) {
         self.kill();
         let mut server = Command::new(env!("CARGO_BIN_EXE_shardbook"))
             .args(["serve", "--listen", "127.0.0.1:0"])
@@ -112,7 +97,7 @@ impl Exchange {
         });
     }
 
-    fn run(&self, command: &str) -> String {
+    pub(crate) fn run(&self, command: &str) -> String {
         let output = Command::new("bash")
             .args(["-c", &command.replace(PUBLIC_ADDRESS, &self.address)])
             .current_dir(self.folder.path())
@@ -168,11 +153,4 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_owned()
 }
