@@ -22,6 +22,9 @@ pub(crate) enum Tag {
     /// What can be traded, and what is offered and traded.
     #[oai(rename = "Market data")]
     MarketData,
+    /// What each UTC day comes to, client by client.
+    #[oai(rename = "Settlement")]
+    Settlement,
     /// What happens, as it happens; see also `/asyncapi.yaml`.
     #[oai(rename = "Streams")]
     Streams,

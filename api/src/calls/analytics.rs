@@ -138,6 +138,9 @@ impl AnalyticsCalls {
 #[OpenApi(tag = "Tag::MarketData")]
 impl AnalyticsCalls {
     /// Read the average price of a window
+    ///
+    /// By volume: the notional of all trades from `from` to now, divided by their volume; null
+    /// where there was none.
     #[oai(path = "/analytics/vwap", method = "get", operation_id = "get_vwap")]
     async fn vwap(
         &self,
@@ -159,7 +162,9 @@ impl AnalyticsCalls {
 
     /// Read candles, oldest first
     ///
-    /// An interval without trades is left out. Intervals are counted from 1970-01-01 in UTC.
+    /// The first, highest, lowest and last price of each interval, and what was traded in it. An
+    /// interval without trades is left out. Intervals are counted from 1970-01-01 in UTC. With
+    /// `Accept: text/csv`, as CSV.
     #[oai(
         path = "/analytics/candles",
         method = "get",
@@ -174,11 +179,12 @@ impl AnalyticsCalls {
         instrument: Query<Option<SymbolText>>,
         /// How long each is; 1m if left out.
         interval: Query<Option<Interval>>,
-        /// The first `open_time`; counts in.
+        /// Candles from this `open_time` on, as `2026-01-31T12:00:00Z`; from the first if left
+        /// out.
         from: Query<Option<TimeInput>>,
-        /// The end of the `open_time`s; does not count in.
+        /// Candles before this `open_time`; up to now if left out.
         to: Query<Option<TimeInput>>,
-        /// How many at most; the newest stay.
+        /// How many candles at most: the newest.
         limit: Query<Option<Limit<500, 1000>>>,
     ) -> Result<Candles, Failure<CandlesFailures>> {
         let form = Form::accepted(headers)?;
@@ -206,6 +212,9 @@ impl AnalyticsCalls {
     }
 
     /// Read the last 24 hours
+    ///
+    /// The last price and the best ones now, and what the last 24 hours were: first, highest and
+    /// lowest price, volume, change.
     #[oai(
         path = "/analytics/ticker",
         method = "get",
@@ -233,7 +242,8 @@ impl AnalyticsCalls {
 
     /// Read a client's running positions of today
     ///
-    /// Today is the UTC day; what comes of it is settled after it.
+    /// What it bought and sold since midnight UTC, by instrument, and both nets. What comes of the
+    /// day is settled after it (see Settlement).
     #[oai(
         path = "/positions/:client_id",
         method = "get",
@@ -242,7 +252,7 @@ impl AnalyticsCalls {
     async fn positions(
         &self,
         by: Trader,
-        /// Whose; with a key, its own.
+        /// Whose positions; with a key, its own client's.
         client_id: Path<ClientIdText>,
     ) -> Result<Positions, Failure<PositionsFailures>> {
         let client = client_id.0.0;

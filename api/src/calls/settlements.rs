@@ -74,7 +74,7 @@ impl SettlementCalls {
     }
 }
 
-#[OpenApi(tag = "Tag::Operations")]
+#[OpenApi(tag = "Tag::Settlement")]
 impl SettlementCalls {
     /// Settle a day
     ///
@@ -99,6 +99,8 @@ impl SettlementCalls {
     }
 
     /// Read which days are settled, newest first
+    ///
+    /// Each with when it was settled and how many lines it has.
     #[oai(
         path = "/settlements",
         method = "get",
@@ -112,7 +114,9 @@ impl SettlementCalls {
 
     /// Read a settlement
     ///
-    /// With a key that is not an administrator's, its own client's lines alone.
+    /// What each client bought and sold on that day, by instrument, and both nets, which sum to zero
+    /// over all clients of an instrument. With a key that is not an administrator's, its own
+    /// client's lines alone. With `Accept: text/csv`, the lines as CSV.
     #[oai(
         path = "/settlements/:date",
         method = "get",

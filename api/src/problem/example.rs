@@ -109,6 +109,11 @@ const DETAILS: &[(Code, &str)] = &[
         Code::DatabaseUnavailable,
         "the database is down or behind, and what was asked for is only there",
     ),
+    (Code::DayNotClosed, "2026-01-31 has not ended in UTC"),
+    (
+        Code::NotAcceptable,
+        "the answer can be application/json or text/csv",
+    ),
     (Code::Internal, "the call broke down"),
 ];
 

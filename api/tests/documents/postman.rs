@@ -119,6 +119,12 @@ impl Runner {
             if let Ok(value) = serde_json::from_str::<Value>(&body) {
                 let ordered: Ordered = serde_yaml::from_str(&body)
                     .unwrap_or_else(|_| serde_yaml::to_value(&value).unwrap());
+                let mut ordered = ordered;
+                for secret in ["key", "ticket"] {
+                    if let Some(field) = ordered.get_mut(secret) {
+                        *field = "…".into();
+                    }
+                }
                 let pretty = serde_json::to_string_pretty(&ordered).unwrap();
                 saved.insert("body".into(), pretty.into());
             }

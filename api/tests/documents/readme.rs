@@ -106,6 +106,9 @@ impl Exchange {
             .unwrap();
         let mut printed = String::from_utf8_lossy(&output.stdout).into_owned();
         printed.push_str(&String::from_utf8_lossy(&output.stderr));
+        if self.address.is_empty() {
+            return printed;
+        }
         printed.replace(&self.address, PUBLIC_ADDRESS)
     }
 
