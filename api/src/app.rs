@@ -183,7 +183,6 @@ impl App {
         let on_listed = Arc::new(move |instrument: &_| publisher.include(instrument));
         let mut projection =
             Projection::start(&settings, &data_dir, exchange, &engine, checkpoints).await?;
-        let journal_size = JournalSize::watch(data_dir.root(), settings.journal_bytes_max);
         engine.trim_behind(Arc::new(projection.handle()));
         let (stop, stopped) = watch::channel(false);
         let clearing = start_clearing(&engine, &projection, exchange, &stopped).await;
@@ -195,7 +194,7 @@ impl App {
             feed_handle: feed.handle(),
             archive: Archive::new(projection.queries(), projection.handle()),
             projector: projection.handle(),
-            journal_size,
+            journal_size: JournalSize::watch(data_dir.root(), settings.journal_bytes_max),
             snapshots: projection.take_snapshots(settings.snapshots, engine.router()),
             hub,
             metrics,

@@ -62,6 +62,26 @@ impl Received<'_> {
     }
 }
 
+/// Where it resumes behind what never was, it tells of a gap and begins anew.
+async fn read_events(address: &str, received: &mut Received<'_>) {
+    let url = format!("http://{}/events", address);
+    let request = reqwest::Client::new()
+        .get(url)
+        .header("Last-Event-ID", "999.0");
+    let mut events = request.send().await.unwrap();
+    let mut text = String::new();
+    while !received.types.contains("gap") {
+        let chunk = tokio::time::timeout(PATIENCE, events.chunk()).await;
+        text.push_str(std::str::from_utf8(&chunk.unwrap().unwrap().unwrap()).unwrap());
+        while let Some((event, rest)) = text.split_once("\n\n") {
+            let data = event.lines().find_map(|line| line.strip_prefix("data: "));
+            data.into_iter()
+                .for_each(|data| drop(received.take_in(data)));
+            text = rest.to_owned();
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_streams_take_the_documents_operations_and_send_its_messages() {
     let document = document();
@@ -121,23 +141,7 @@ async fn the_streams_take_the_documents_operations_and_send_its_messages() {
     }
     assert!(operations.is_empty(), "not tried: {operations:?}");
 
-    // Where it resumes behind what never was, it tells of a gap and begins anew.
-    let url = format!("http://{}/events", exchange.address);
-    let request = reqwest::Client::new()
-        .get(url)
-        .header("Last-Event-ID", "999.0");
-    let mut events = request.send().await.unwrap();
-    let mut text = String::new();
-    while !received.types.contains("gap") {
-        let chunk = tokio::time::timeout(PATIENCE, events.chunk()).await;
-        text.push_str(std::str::from_utf8(&chunk.unwrap().unwrap().unwrap()).unwrap());
-        while let Some((event, rest)) = text.split_once("\n\n") {
-            let data = event.lines().find_map(|line| line.strip_prefix("data: "));
-            data.into_iter()
-                .for_each(|data| drop(received.take_in(data)));
-            text = rest.to_owned();
-        }
-    }
+    read_events(&exchange.address, &mut received).await;
     let events = &document["channels"]["events"]["messages"];
     let answers = ["result", "error"].map(str::to_owned);
     let all: BTreeSet<_> = events

@@ -186,7 +186,10 @@ async fn run_all(exchange: &Exchange, key: &str) -> Ordered {
     let mut collection = collection();
     let mut runner = Runner::new(&collection, &exchange.address, key);
     for request in requests(&mut collection) {
-        runner.run(request).await;
+        // One who asks with a key finds that key there too.
+        if key.is_empty() || text(&request["name"]) != "Read all keys" {
+            runner.run(request).await;
+        }
     }
     collection
 }
