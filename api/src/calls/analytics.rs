@@ -27,7 +27,7 @@ failures! {
     WindowFailures: InvalidParameter, InstrumentNotFound;
     CandlesFailures: InvalidParameter, InstrumentNotFound, NotAcceptable, Overloaded,
         DatabaseUnavailable;
-    PositionsFailures: InvalidParameter;
+    PositionsFailures: InvalidParameter, NotFound;
 }
 
 /// Most candles in one answer.
