@@ -18,6 +18,7 @@ mod listing;
 mod mirror;
 mod orders;
 mod slab;
+mod standing;
 mod state;
 mod trades;
 
@@ -27,6 +28,7 @@ pub use self::candles::{CandlesLetGo, KeptCandle};
 pub use self::change::{Applied, BookDelta, Change, ChangeId, ChangeKind};
 pub use self::depth::{Level, SideTotals};
 pub use self::listing::{LetGo, OrderFilter, OrdersOf, OrdersPart, Ties};
+pub use self::standing::StandingOrders;
 pub use self::state::{DayPositions, KeptOrder, MarketDataRestorer, Marks};
 pub use self::trades::{Reach, TradesPage};
 
@@ -34,6 +36,7 @@ use self::candles::{OpenDays, RecentCandles};
 use self::depth::Depth;
 use self::mirror::MirrorOrders;
 use self::orders::Orders;
+use self::standing::Copies;
 use self::trades::RecentTrades;
 use crate::answer::{Answer, FirstAnswer};
 use crate::candle::Candle;
@@ -85,6 +88,8 @@ pub struct MarketData {
     last_closed_day: Option<Day>,
     /// The clients' orders that the record at hand touched; kept for its room.
     touched: Vec<slab::Slot>,
+    /// Whoever copies its orders just now.
+    copies: Copies,
 }
 
 /// Whether an instrument takes orders.
@@ -162,6 +167,7 @@ impl MarketData {
             newest_tape_order: Sequence::ZERO,
             last_closed_day: None,
             touched: Vec::new(),
+            copies: Copies::new(),
         }
     }
 

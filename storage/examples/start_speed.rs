@@ -1,5 +1,6 @@
 //! How long a start takes with many resting orders, and what it takes in memory: from a
-//! checkpoint, and by replaying the whole journal.
+//! checkpoint, and by replaying the whole journal. And how long a snapshot of them takes, and how
+//! long another order waits meanwhile.
 //!
 //! ```text
 //! cargo run --release -p shardbook-storage --example start_speed -- 1000000
@@ -20,9 +21,9 @@
 use std::path::Path;
 use std::process::Command as Process;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use shardbook_engine::command::Command;
+use shardbook_engine::command::{Cancel, Command, Requester};
 use shardbook_engine::exchange::{Exchange, ExchangeLimits, Setup};
 use shardbook_engine::id::{ClientId, InstrumentId, OrderId, Symbol};
 use shardbook_engine::instrument::{Increment, Instrument};
@@ -40,6 +41,7 @@ use shardbook_engine::side::Side;
 use shardbook_engine::time::{Clock, SystemClock};
 use shardbook_storage::checkpoint::FileCheckpoints;
 use shardbook_storage::journal::{FileJournal, JournalOptions};
+use shardbook_storage::snapshot::BookSnapshot;
 use uuid::Uuid;
 
 /// Orders sent before their answers are waited for.
@@ -51,6 +53,7 @@ fn main() {
     match arguments[..] {
         ["fill", directory, orders] => fill(Path::new(directory), orders.parse().unwrap()),
         ["start", directory] => start(Path::new(directory)),
+        ["snapshot", directory] => snapshot(Path::new(directory)),
         [orders] => measure(orders),
         _ => panic!("how many orders?"),
     }
@@ -70,6 +73,7 @@ fn measure(orders: &str) {
     std::fs::remove_dir_all(place.path().join("checkpoints")).unwrap();
     println!("from the journal alone");
     step(&["start", &directory]);
+    step(&["snapshot", &directory]);
 }
 
 fn exchange(directory: &Path) -> Exchange {
@@ -108,15 +112,26 @@ fn exchange(directory: &Path) -> Exchange {
     Exchange::start(setup).unwrap()
 }
 
+fn order_id(number: u64) -> OrderId {
+    let id = Uuid::from_u128(u128::from(number) << 64 | u128::from(number));
+    OrderId::new(&id.to_string()).unwrap()
+}
+
+fn cancel(number: u64) -> Command {
+    Command::Cancel(Cancel {
+        order_id: order_id(number),
+        requester: Requester::Anyone,
+    })
+}
+
 fn order(number: u64) -> Command {
-    let id = Uuid::from_u128(u128::from(number) << 64 | u128::from(number)).to_string();
     let (side, price) = if number.is_multiple_of(2) {
         (Side::Buy, 100_000 - number / 2 % 1_000)
     } else {
         (Side::Sell, 100_001 + number / 2 % 1_000)
     };
     Command::Place(NewOrder {
-        id: ChosenId::Client(OrderId::new(&id).unwrap()),
+        id: ChosenId::Client(order_id(number)),
         client: ClientId::new(&format!("client-{}", number % 100)).unwrap(),
         idempotency_key: None,
         side,
@@ -180,6 +195,34 @@ async fn start(directory: &Path) {
         resident("VmHWM:")
     );
     // Nothing has changed that a stop would keep.
+    std::process::exit(0);
+}
+
+/// Takes a snapshot, and cancels one order after the other meanwhile.
+#[tokio::main]
+async fn snapshot(directory: &Path) {
+    let exchange = exchange(directory);
+    let router = Arc::clone(exchange.router());
+    let on = router.first_instrument().unwrap();
+    let of = Arc::clone(&on);
+    let taking = tokio::task::spawn_blocking(move || {
+        let begun = Instant::now();
+        let snapshot = BookSnapshot::take(&of, SystemClock.now());
+        (snapshot.orders.len(), begun.elapsed())
+    });
+    let mut longest = Duration::ZERO;
+    let mut cancelled = 0;
+    while !taking.is_finished() {
+        let begun = Instant::now();
+        router.call(&on, cancel(cancelled)).await.unwrap();
+        longest = longest.max(begun.elapsed());
+        cancelled += 1;
+    }
+    let (orders, elapsed) = taking.await.unwrap();
+    println!(
+        "a snapshot of {orders} orders was taken in {elapsed:.2?}, while {cancelled} were \
+         cancelled, each in {longest:.2?} at most"
+    );
     std::process::exit(0);
 }
 

@@ -1,21 +1,24 @@
 //! Books as they stood: taken from what is durable, and kept in the database.
 //!
-//! A snapshot is taken under the lock that readers take, so that it is of one sequence, and made
-//! into a row behind it. The projector writes it once the database has passed that sequence: a
-//! snapshot never shows an order that the tables beside it don't know. One is under way at a
-//! time, so that memory holds one book twice at most, however many are asked for.
+//! A snapshot is of one sequence, and is copied from what readers see while that goes on. The
+//! projector writes it once the database has passed that sequence: a snapshot never shows an
+//! order that the tables beside it don't know. One is under way at a time, so that memory holds
+//! one book twice at most, however many are asked for.
 
 mod document;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use shardbook_engine::id::{InstrumentId, Sequence};
 use shardbook_engine::instrument::Instrument;
-use shardbook_engine::market_data::{BookLevel, MarketData, OrdersOf};
+use shardbook_engine::market_data::{BookLevel, StandingOrders};
 use shardbook_engine::order::Order;
+use shardbook_engine::price::Price;
+use shardbook_engine::quantity::Volume;
 use shardbook_engine::router::{InstrumentHandle, Router};
+use shardbook_engine::side::Side;
 use shardbook_engine::time::{Clock, Timestamp};
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -91,19 +94,24 @@ pub struct PreparedSnapshot {
 }
 
 impl BookSnapshot {
-    /// The book as readers see it.
+    /// An instrument's book as readers see it. Takes as long as there are orders, and holds its
+    /// readers' lock for a moment at a time only.
     #[must_use]
-    pub fn take(market_data: &MarketData, created_at: Timestamp) -> Self {
-        let book = market_data.order_book(usize::MAX);
-        let orders = market_data.orders(OrdersOf::Everyone, None);
+    pub fn take(of: &InstrumentHandle, created_at: Timestamp) -> Self {
+        let StandingOrders { sequence, orders } = StandingOrders::of(of.market_data());
+        let mut bids = levels(&orders, Side::Buy);
+        bids.reverse();
+        let mut asks = levels(&orders, Side::Sell);
+        add_up(&mut bids);
+        add_up(&mut asks);
         Self {
             id: Uuid::now_v7(),
-            instrument: Arc::clone(market_data.instrument()),
-            sequence: book.sequence,
+            instrument: Arc::clone(of.instrument()),
+            sequence,
             created_at,
-            bids: book.bids,
-            asks: book.asks,
-            orders: orders.filter(Order::is_open).collect(),
+            bids,
+            asks,
+            orders,
         }
     }
 
@@ -111,9 +119,7 @@ impl BookSnapshot {
     ///
     /// # Errors
     /// When a number of it fits no column.
-    pub fn prepare(mut self, kept: u64) -> Result<PreparedSnapshot, RowError> {
-        // Taken newest first, under the lock; sorted behind it.
-        self.orders.sort_unstable_by_key(|order| order.placed);
+    pub fn prepare(self, kept: u64) -> Result<PreparedSnapshot, RowError> {
         let head = SnapshotHead {
             id: self.id,
             instrument: self.instrument.symbol.to_string(),
@@ -127,6 +133,32 @@ impl BookSnapshot {
             head,
             kept,
         })
+    }
+}
+
+/// One side's levels, lowest price first, without what has accumulated.
+fn levels(orders: &[Order], side: Side) -> Vec<BookLevel> {
+    let mut levels: BTreeMap<Price, BookLevel> = BTreeMap::new();
+    let resting = orders.iter().filter(|order| order.side == side);
+    for (order, price) in resting.filter_map(|order| Some((order, order.kind.price()?))) {
+        let level = levels.entry(price).or_insert(BookLevel {
+            price,
+            volume: Volume::ZERO,
+            orders: 0,
+            cumulative: Volume::ZERO,
+        });
+        level.volume += order.remaining_quantity();
+        level.orders += 1;
+    }
+    levels.into_values().collect()
+}
+
+/// Tells of each level, best first, how much rests there and before it.
+fn add_up(levels: &mut [BookLevel]) {
+    let mut cumulative = Volume::ZERO;
+    for level in levels {
+        cumulative += level.volume;
+        level.cumulative = cumulative;
     }
 }
 
@@ -164,8 +196,7 @@ impl Snapshots {
             }
             let (of, clock, kept) = (Arc::clone(of), Arc::clone(&self.clock), self.kept);
             let prepared = tokio::task::spawn_blocking(move || {
-                let taken = BookSnapshot::take(&of.market_data().read(), clock.now());
-                taken.prepare(kept)
+                BookSnapshot::take(&of, clock.now()).prepare(kept)
             });
             let prepared = prepared
                 .await

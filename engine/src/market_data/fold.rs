@@ -484,10 +484,11 @@ impl Fold<'_> {
         }
     }
 
-    /// Notes that the record changes a client's order.
+    /// Notes that the record changes a client's order; to be called before it does.
     fn touch(&mut self, slot: Slot) {
-        let row = self.market.orders.get_mut(slot);
-        if row.updated != self.record.sequence {
+        if self.market.orders.get(slot).updated != self.record.sequence {
+            self.market.keep_for_copies(slot);
+            let row = self.market.orders.get_mut(slot);
             row.updated = self.record.sequence;
             row.updated_at = self.record.timestamp;
             self.market.touched.push(slot);

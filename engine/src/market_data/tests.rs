@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 mod naive;
+mod standing;
 
 use proptest::prelude::*;
 use rust_decimal::Decimal;
