@@ -1,3 +1,4 @@
+mod bounded;
 mod determinism;
 mod kept;
 mod readers;
