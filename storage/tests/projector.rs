@@ -31,6 +31,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
+use futures::FutureExt;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use shardbook_engine::id::{OrderId, OrderRef, Sequence, TradeNumber};
 use shardbook_engine::instrument::Instrument;
@@ -789,21 +790,35 @@ async fn a_snapshot_is_written_once_the_database_has_passed_it_and_the_newest_ar
         let of_one = queries.snapshots(Some(fine), 100).await.unwrap();
         assert_eq!(of_one, [kept[0].clone(), kept[3].clone()]);
 
-        // One of what is still to come waits for it, while the projector goes on.
+        // One that nobody waits for any more stands in no other's way.
         let market = &exchange.markets[0];
-        let next = book_of(market, market.sequence.next());
-        let waiting = handle.keep(next.clone().prepare(2).unwrap());
-        let mut waiting = pin!(waiting);
+        let mut far = market.sequence;
+        (0..100).for_each(|_| far = far.next());
+        let given_up = handle.keep(book_of(market, far).prepare(2).unwrap());
+        assert!(given_up.now_or_never().is_none());
+        let near = book_of(market, market.sequence);
+        let head = handle.keep(near.clone().prepare(2).unwrap()).await.unwrap();
+        assert_eq!(head.id, near.id);
+
+        // One of what is still to come waits for it, while the projector goes on.
+        let next = book_of(market, far);
+        let mut waiting = pin!(handle.keep(next.clone().prepare(2).unwrap()));
         let mut watch = handle.clone();
-        exchange.happen(0);
-        tokio::select! {
-            biased;
-            _ = &mut waiting => panic!("it is written before the database has passed it"),
-            () = caught_up(&exchange, &mut watch) => {}
+        // The second time, it has looked at what waits since.
+        for _ in 0..2 {
+            exchange.happen(20);
+            tokio::select! {
+                biased;
+                _ = &mut waiting => panic!("it is written before the database has passed it"),
+                () = caught_up(&exchange, &mut watch) => {}
+            }
         }
+        assert!(exchange.markets[0].sequence < far);
         let unknown = queries.snapshot(next.id, |_| None).await.unwrap();
         assert_eq!(unknown, None);
-        exchange.happen(20);
+        while exchange.markets[0].sequence < far {
+            exchange.happen(50);
+        }
         assert_eq!(waiting.await.unwrap().id, next.id);
         stop.send(()).unwrap();
         running.await.unwrap();
@@ -930,9 +945,17 @@ async fn what_is_long_closed_goes_with_its_events_and_trades_and_nothing_else_do
         exchange.happen(900);
         let database = place.open().await;
         exchange.project(&database).await;
-        // The first half of what happened.
-        let begun = 1_769_903_999_999_990;
-        let before = Timestamp::from_microseconds(begun + 54_000_000_000);
+        // Half of what rests is older, and some of what is closed is younger.
+        let times = |is_open: bool| {
+            let shown = exchange.markets.iter().flat_map(Market::shown);
+            let chosen = shown.filter(|order| order.is_open() == is_open);
+            let mut times: Vec<_> = chosen.map(|order| order.updated_at).collect();
+            times.sort_unstable();
+            times
+        };
+        let (resting, closed) = (times(true), times(false));
+        let before = resting[resting.len() / 2];
+        assert!(resting[0] < before && before < closed[closed.len() - 1]);
         let now = Timestamp::from_microseconds(before.microseconds() + 24 * 60 * 60 * 1_000_000);
         let is_old = |order: &Order| !order.is_open() && order.updated_at < before;
         let feed = Retention {
@@ -957,6 +980,9 @@ async fn what_is_long_closed_goes_with_its_events_and_trades_and_nothing_else_do
         sweep(&exchange, &database, everyone, now).await;
         for market in &exchange.markets {
             assert_kept(&database, market, is_old).await;
+            // What was summed up is for good.
+            sums::assert_candles(&database, market).await;
+            sums::assert_days(&database, market).await;
         }
     }
 }

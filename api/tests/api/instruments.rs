@@ -69,16 +69,12 @@ async fn an_instrument_is_added_traded_and_kept_and_the_others_do_not_notice() {
 
     // Once with what its checkpoint holds, once more without anything new.
     let app = app.restart().await.restart().await;
+    assert_eq!(app.records_replayed(), 0, "checkpoints hold it, too");
     let all = app.get("/instruments").await;
     assert_eq!(symbols(&all), ["BTC-USD", "ETH-USD", "DOGE-USD"]);
-    assert_eq!(
-        app.get("/instruments/DOGE-USD").await.body["status"],
-        "halted"
-    );
-    assert_eq!(
-        app.get("/instruments/DOGE-USD").await.body["min_notional"],
-        "1.00000"
-    );
+    let kept = app.get("/instruments/DOGE-USD").await.body;
+    assert_eq!(kept["status"], "halted");
+    assert_eq!(kept["min_notional"], "1.00000");
     let order = app.get("/orders/b1").await;
     assert_eq!(order.order(), (200, "partially_filled", "", "20"));
     let resumed = app

@@ -22,6 +22,7 @@ mod lists;
 )]
 mod postgres;
 mod protection;
+mod retention;
 mod snapshots;
 mod supervision;
 mod support;

@@ -113,15 +113,23 @@ async fn what_is_no_snapshot_is_told_apart() {
 #[tokio::test]
 async fn every_so_often_a_snapshot_is_taken_of_each_book_that_changed() {
     let app = TestApp::start_with("snapshot_interval_seconds = 1").await;
-    app.placed("alice sells 1 @ 101.00 as a1").await;
-    let listed = loop {
-        let listed = app.get("/admin/snapshots").await.body;
-        if listed != json!([]) {
+    let on_eth = json!({"instrument": "ETH-USD"});
+    let taken = async |symbol: &str, count: usize| loop {
+        let path = format!("/admin/snapshots?instrument={symbol}");
+        let listed = app.get(&path).await.body;
+        if listed.as_array().unwrap().len() == count {
             break listed;
         }
     };
-    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
-    assert_eq!(listed[0]["instrument"], "BTC-USD");
+    app.placed("alice sells 1 @ 101.00 as a1").await;
+    let listed = taken("BTC-USD", 1).await;
     assert_eq!(listed[0]["order_count"], 1);
+    assert_eq!(taken("ETH-USD", 0).await, json!([]));
+    // One that does not change has no other, however often the others do.
+    for count in 1..=2 {
+        app.place("alice sells 1 @ 101.00", on_eth.clone()).await;
+        taken("ETH-USD", count).await;
+    }
+    assert_eq!(taken("BTC-USD", 1).await, listed);
     app.stop().await;
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 use shardbook_storage::database::Database;
-use shardbook_storage::entity::{order, order_event, trade};
+use shardbook_storage::entity::{instrument, order, order_event, trade};
 
 use super::foreign::refused;
 use super::postgres::Postgres;
@@ -52,6 +52,23 @@ async fn place_batch(base: &str, number: usize, random: &mut Random) -> Vec<Stri
     let answer: Value = answer.await.unwrap().json().await.unwrap();
     for result in answer["results"].as_array().unwrap() {
         assert_eq!(result["status"], 201, "{result}");
+    }
+    ids
+}
+
+/// Places some orders that are closed when it returns, the newest of all closed ones.
+async fn place_and_cancel(base: &str) -> Vec<String> {
+    let http = reqwest::Client::new();
+    let ids: Vec<_> = (0..10).map(|number| format!("closed-{number}")).collect();
+    for id in &ids {
+        let order = json!({
+            "order_id": id, "client_id": "closer", "instrument": "BTC-USD", "side": "buy",
+            "type": "limit", "price": "0.01", "quantity": "1"
+        });
+        let placed = http.post(format!("{base}/orders")).json(&order).send();
+        assert_eq!(placed.await.unwrap().status(), 201);
+        let cancelled = http.post(format!("{base}/orders/{id}/cancel")).send();
+        assert_eq!(cancelled.await.unwrap().status(), 200);
     }
     ids
 }
@@ -124,6 +141,11 @@ async fn judge(url: &str, base: &str, all: &[String], recent: &[String]) -> usiz
     for shown in newest.as_array().unwrap() {
         assert_eq!(trades.get(&shown["trade_id"].to_string()), Some(shown));
     }
+    let instruments = instrument::Entity::find().all(database.reader());
+    for row in instruments.await.unwrap() {
+        let (_, shown) = get(&http, format!("{base}/instruments/{}", row.symbol)).await;
+        assert_eq!(json!(row.status), shown["status"], "{}", row.symbol);
+    }
     // What is read beyond what memory holds ends where the database does.
     assert_eq!(all_trades(&http, base).await.len(), trades.len());
     database.close().await.unwrap();
@@ -142,14 +164,24 @@ async fn a_new_database_begins_with_a_checkpoint(new: &str) {
         batches += 1;
         assert!(batches < 200, "nothing is trimmed");
     }
-    server.kill();
+    // What the older of the two checkpoints holds, and no record after it tells of.
+    let closed = place_and_cancel(&server.base).await;
+    all.extend(closed.clone());
+    let on_eth = format!("{}/admin/instruments/ETH-USD/halt", server.base);
+    let halted = reqwest::Client::new().post(on_eth).json(&json!({})).send();
+    assert_eq!(halted.await.unwrap().status(), 200);
+    assert_eq!(server.terminate(), Some(0));
+    let server = serve(data_dir, &["--database-url", &place.database_url]);
+    all.extend(place_batch(&server.base, batches, &mut random).await);
+    batches += 1;
+    assert_eq!(server.terminate(), Some(0));
 
     let elsewhere = [&SMALL[..], &["--database-url", new]].concat();
     let (code, said) = refused(data_dir, &elsewhere);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("--accept-new-database"), "{said}");
 
-    let recent = all[all.len() - BATCH..].to_vec();
+    let recent = [&all[all.len() - BATCH..], &closed].concat();
     let server = serve(data_dir, &["--database-url", new, "--accept-new-database"]);
     let gone = judge(new, &server.base, &all, &recent).await;
     assert!(gone > BATCH, "only {gone} of {} are gone", all.len());
@@ -158,7 +190,7 @@ async fn a_new_database_begins_with_a_checkpoint(new: &str) {
     assert_eq!(server.terminate(), Some(0));
     let server = serve(data_dir, &["--database-url", new, "--accept-new-database"]);
     all.extend(place_batch(&server.base, batches + 1, &mut random).await);
-    let recent = all[all.len() - 3 * BATCH..].to_vec();
+    let recent = [&all[all.len() - 3 * BATCH..], &closed].concat();
     assert_eq!(judge(new, &server.base, &all, &recent).await, gone);
     assert_eq!(server.terminate(), Some(0));
 }

@@ -8,7 +8,7 @@ use shardbook_engine::checkpoint::{
     CheckpointError, CheckpointStore, Manifest, ManifestEntry, Projected, Saved,
 };
 use shardbook_engine::command::{Command, MassCancel};
-use shardbook_engine::exchange::Exchange;
+use shardbook_engine::exchange::{AddError, Exchange};
 use shardbook_engine::id::InstrumentId;
 use shardbook_engine::journal::Position;
 use shardbook_engine::order::CancelReason;
@@ -18,7 +18,7 @@ use shardbook_engine::router::InstrumentHandle;
 use shardbook_engine::side::Side;
 
 use crate::memory_journal::MemoryJournal;
-use crate::{Seen, cancel, client, handle, place, setup, start, until};
+use crate::{Seen, cancel, client, handle, instrument, place, setup, start, until};
 
 /// Checkpoints in memory, of which a test can spoil the newest.
 #[derive(Clone, Default)]
@@ -208,6 +208,29 @@ async fn after_a_stop_nothing_is_replayed_and_streams_go_on() {
     let (exchange, _) = start_with(&journal, &checkpoints);
     exchange.stop().await;
     assert_eq!(checkpoints.positions(), [24, 23], "nothing new");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instrument_added_while_running_starts_once_and_is_in_the_checkpoints() {
+    let (journal, checkpoints) = (MemoryJournal::default(), MemoryCheckpoints::default());
+    let (exchange, _) = start_with(&journal, &checkpoints);
+    let added = instrument(7, "DOGE-USD");
+    let first = PartitionId::new(0);
+    let additions = exchange.additions();
+    additions.start(Arc::clone(&added), first).await.unwrap();
+    place_some(&exchange, "a", "DOGE-USD", 5).await;
+    additions.start(added, first).await.unwrap();
+    place_some(&exchange, "b", "DOGE-USD", 5).await;
+    let on = handle(&exchange, "DOGE-USD");
+    assert_eq!(on.market_data().read().sequence().get(), 10);
+    let elsewhere = additions.start(instrument(8, "XRP-USD"), PartitionId::new(1));
+    let no_such_partition = AddError::NoSuchPartition { partition: 1 };
+    assert_eq!(elsewhere.await, Err(no_such_partition));
+    let additions = additions.clone();
+    exchange.stop().await;
+    assert_eq!(checkpoints.positions(), [10]);
+    let late = additions.start(instrument(9, "ADA-USD"), first).await;
+    assert_eq!(late, Err(AddError::Stopping));
 }
 
 #[tokio::test(flavor = "multi_thread")]
