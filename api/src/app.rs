@@ -8,6 +8,7 @@
 mod database;
 mod keys;
 mod open;
+mod watchers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -40,6 +41,7 @@ use uuid::Uuid;
 use crate::access::keys::KeyRing;
 use crate::access::limits::Limits;
 use crate::access::{Access, Auth, Needs};
+use crate::activity::ActivityLog;
 use crate::archive::Archive;
 use crate::calls::analytics::AnalyticsCalls;
 use crate::calls::faults::Faults;
@@ -58,7 +60,7 @@ use crate::guard::Guard;
 use crate::health::ExchangeHealth;
 use crate::journal_size::JournalSize;
 use crate::listings::Listings;
-use crate::metrics::{CountingPublisher, Metrics, MetricsError, Observed};
+use crate::metrics::{Metrics, MetricsError, Observed};
 use crate::server::{Listener, ServerLimits};
 use crate::service::{Extra, service};
 use crate::settings::{FaultInjection, Settings};
@@ -71,6 +73,7 @@ pub use self::keys::{CreateKeyError, create_key};
 
 use self::database::Projection;
 use self::open::Opened;
+use self::watchers::{Watchers, start_log};
 
 /// How long clients of the streams may take to accept their last answers once the server stops.
 const STREAMS_STOP_TIME_MAX: Duration = Duration::from_secs(8);
@@ -140,6 +143,7 @@ pub struct App {
     feed: Feed,
     exchange: Exchange,
     projection: Projection,
+    log: ActivityLog,
     /// Keeps every other process out until the end.
     _data_dir: DataDir,
 }
@@ -165,22 +169,23 @@ impl App {
         let known = control.keys().to_vec();
         let control = Control::new(control, Arc::clone(&on_fatal));
         let access = access(&settings, &known, control.clone(), &metrics)?;
-        let hub = Arc::new(StreamHub::new(settings.stream_events));
-        let publisher = CountingPublisher::new(metrics.clone(), Arc::clone(&hub), &traded);
-        let publisher = Arc::new(publisher);
+        let hub = StreamHub::new(settings.stream_events);
+        let hub = Arc::new(hub.with_subscriptions_max(settings.subscriptions_max));
+        let log = start_log(settings.log_lines_per_second)?;
+        let watchers = Watchers::new(&metrics, log.clone(), &hub, &traded);
         let setup = Setup {
             journals,
             checkpoints: checkpoints.clone(),
             instruments,
             limits: exchange_limits(&settings),
             clock: Arc::new(SystemClock),
-            publisher: publisher.clone(),
+            publisher: watchers.counting.clone(),
             observer: Arc::new(metrics.clone()),
             on_fatal,
         };
         let engine = blocking("replaying the journal", move || Exchange::start(setup)).await??;
-        publisher.go_live();
-        let on_listed = Arc::new(move |instrument: &_| publisher.include(instrument));
+        watchers.go_live();
+        let on_listed = Arc::new(move |instrument: &_| watchers.include(instrument));
         let mut projection =
             Projection::start(&settings, &data_dir, exchange, &engine, checkpoints).await?;
         engine.trim_behind(Arc::new(projection.handle()));
@@ -198,6 +203,7 @@ impl App {
             snapshots: projection.take_snapshots(settings.snapshots, engine.router()),
             hub,
             metrics,
+            log: log.clone(),
             access,
             listings: Listings::of(&engine, control, settings.partitions, on_listed),
             clearing,
@@ -214,6 +220,7 @@ impl App {
             feed,
             exchange: engine,
             projection,
+            log,
             _data_dir: data_dir,
         })
     }
@@ -261,6 +268,7 @@ impl App {
         self.feed.stop().await;
         self.exchange.stop().await;
         self.projection.stop().await;
+        self.log.end();
     }
 }
 
@@ -285,6 +293,7 @@ struct Running {
     snapshots: Snapshots,
     hub: Arc<StreamHub>,
     metrics: Metrics,
+    log: ActivityLog,
     access: Arc<Access>,
     listings: Listings,
     clearing: Arc<Clearing>,
@@ -303,6 +312,7 @@ impl Running {
             snapshots,
             hub,
             metrics,
+            log,
             access,
             listings,
             clearing,
@@ -314,6 +324,7 @@ impl Running {
             projector: projector.clone(),
             journal_size: journal_size.clone(),
             hub: Arc::clone(&hub),
+            log: log.clone(),
             clock: Arc::new(SystemClock),
         }
         .register(&metrics);
@@ -330,10 +341,11 @@ impl Running {
             trading.clone(),
             Arc::clone(&hub),
             metrics.clone(),
+            log.clone(),
             stopped.clone(),
         );
         let calls = (
-            Orders::new(trading.clone(), metrics.clone()),
+            Orders::new(trading.clone(), metrics.clone(), log.clone()),
             MarketDataCalls::new(trading.clone()),
             AnalyticsCalls::new(trading.clone(), Arc::new(SystemClock)),
             SettlementCalls::new(clearing),
@@ -349,12 +361,13 @@ impl Running {
             needs: Needs::KeyNowOrLater,
             endpoint: stream.boxed(),
         };
-        match faults {
+        let edge = match faults {
             FaultInjection::Off => service(calls, vec![stream], guard, access),
             FaultInjection::On => {
                 service((calls, Faults::new(trading)), vec![stream], guard, access)
             }
-        }
+        };
+        edge.with_log(log)
     }
 }
 

@@ -23,6 +23,7 @@ pub use methods::Methods;
 use self::body::BodyLimits;
 
 use crate::access::{Access, Visit};
+use crate::activity::ActivityLog;
 use crate::guard::{Guard, Visitor};
 use crate::problem::{Code, Problem, of_poem_error};
 
@@ -46,6 +47,7 @@ pub struct Edge {
     methods: Methods,
     calls: BoxEndpoint<'static>,
     bodies: BodyLimits,
+    log: Option<ActivityLog>,
 }
 
 impl Edge {
@@ -63,6 +65,16 @@ impl Edge {
             methods,
             calls,
             bodies: BodyLimits::default(),
+            log: None,
+        }
+    }
+
+    /// Tells `log` of requests that fail.
+    #[must_use]
+    pub fn with_log(self, log: ActivityLog) -> Self {
+        Self {
+            log: Some(log),
+            ..self
         }
     }
 
@@ -174,7 +186,13 @@ impl Endpoint for Edge {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        Ok(self.answer(request).await)
+        let Some(log) = &self.log else {
+            return Ok(self.answer(request).await);
+        };
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let response = self.answer(request).await;
+        log.answered(&method, &uri, &response);
+        Ok(response)
     }
 }
 

@@ -7,6 +7,7 @@
 #[macro_use]
 mod documented;
 pub mod access;
+pub mod activity;
 pub mod app;
 pub mod archive;
 pub mod asyncapi;

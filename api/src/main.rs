@@ -3,6 +3,7 @@
 use std::io::{BufWriter, ErrorKind, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
@@ -22,7 +23,16 @@ use shardbook_engine::recovery::RecoveryError;
 use shardbook_feed::record::{RecordError, RecordTotals};
 use shardbook_storage::control_log::ControlLogError;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Lines of the log that may wait for standard error: some seconds of the most that orders may
+/// have, and a few megabytes.
+const LOG_LINES_WAITING_MAX: usize = 16_384;
+
+/// How often the log tells how many of its lines were lost, if any were.
+const LOST_LINES_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Something failed that no setting would mend.
 const FAILED: u8 = 1;
@@ -100,12 +110,12 @@ fn serve(arguments: &ServeArguments) -> ExitCode {
         }
     };
     let bars = Bars::default();
-    start_log(&settings, &bars);
+    let (_writes_the_rest, lines_lost) = start_log(&settings, &bars);
     let served = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("starting the runtime")
-        .and_then(|runtime| runtime.block_on(run(settings, bars)));
+        .and_then(|runtime| runtime.block_on(run(settings, bars, lines_lost)));
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -129,7 +139,7 @@ fn record(arguments: &RecordArguments) -> ExitCode {
             return ExitCode::from(WRONG_SETTING);
         }
     };
-    start_log(&settings, &Bars::default());
+    let _writes_the_rest = start_log(&settings, &Bars::default());
     let recorded = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -177,7 +187,7 @@ fn record(arguments: &RecordArguments) -> ExitCode {
     }
 }
 
-async fn run(settings: Settings, bars: Bars) -> anyhow::Result<()> {
+async fn run(settings: Settings, bars: Bars, lines_lost: ErrorCounter) -> anyhow::Result<()> {
     let mut terminated = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupted = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let mut asked = signal(SignalKind::user_defined1()).context("listening for SIGUSR1")?;
@@ -199,11 +209,29 @@ async fn run(settings: Settings, bars: Bars) -> anyhow::Result<()> {
         _ = terminated.recv() => {}
         _ = interrupted.recv() => {}
         () = checkpoints => {}
+        () = tell_lost_lines(lines_lost) => {}
     }
     tracing::info!("stopping");
     app.stop().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Says in the log how many of its lines were lost, whenever some were.
+async fn tell_lost_lines(lines_lost: ErrorCounter) {
+    let mut told = 0;
+    let mut interval = tokio::time::interval(LOST_LINES_INTERVAL);
+    loop {
+        interval.tick().await;
+        let lost = lines_lost.dropped_lines();
+        if lost > told {
+            tracing::warn!(
+                lines = lost - told,
+                "lines of the log were lost: standard error took them too slowly"
+            );
+            told = lost;
+        }
+    }
 }
 
 /// Ends the process at once: nothing may be answered after the journal failed, or after what
@@ -214,16 +242,26 @@ fn end(error: &dyn std::error::Error) {
     std::process::exit(i32::from(FAILED));
 }
 
-fn start_log(settings: &Settings, bars: &Bars) {
+/// Nobody waits for standard error: its lines are written by a thread of their own, and where
+/// more come than it takes, the newest are lost and counted. What is returned writes what waits
+/// when it is dropped.
+fn start_log(settings: &Settings, bars: &Bars) -> (WorkerGuard, ErrorCounter) {
+    let (lines, guard) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(LOG_LINES_WAITING_MAX)
+        .thread_name("log")
+        .finish(bars.make_writer());
+    let lost = lines.error_counter();
     let filter = EnvFilter::new(&settings.log_filter);
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(bars.clone());
+        .with_writer(lines);
     match settings.log_format {
         LogFormat::Human => log.init(),
         LogFormat::Json => log.json().init(),
     }
+    (guard, lost)
 }
 
 fn exit_code(error: &AppError) -> u8 {

@@ -101,6 +101,58 @@ impl<'a, T: Type, const MAX: usize> ApiExtractor<'a> for JsonRequest<T, MAX> {
     }
 }
 
+/// A JSON body of which everything may be left out, itself included: no body is `{}`.
+#[derive(Clone, Debug)]
+pub struct OptionalJsonRequest<T>(JsonRequest<T>);
+
+impl<T> OptionalJsonRequest<T> {
+    /// The body's text.
+    ///
+    /// # Errors
+    /// When it is not UTF-8, and so no JSON.
+    pub fn text(&self) -> Result<&str, Problem> {
+        self.0.text()
+    }
+}
+
+impl<'a, T: Type> ApiExtractor<'a> for OptionalJsonRequest<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        let whole = <JsonRequest<T> as ApiExtractor<'a>>::request_meta()?;
+        Some(MetaRequest {
+            required: false,
+            ..whole
+        })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let bytes = <Bytes as FromRequest>::from_request(request, body).await?;
+        if bytes.is_empty() {
+            if request.headers().contains_key(header::CONTENT_TYPE) {
+                check_content_type(request)?;
+            }
+            return Ok(Self(JsonRequest {
+                bytes: Bytes::from_static(b"{}"),
+                shape: PhantomData,
+            }));
+        }
+        let body = &mut RequestBody::new(bytes.into());
+        let whole = <JsonRequest<T> as ApiExtractor<'a>>::from_request(request, body, options);
+        Ok(Self(whole.await?))
+    }
+}
+
 /// Only a body that says it is JSON is read as such: a web page can't send that type to another
 /// origin without being asked first.
 fn check_content_type(request: &Request) -> Result<(), Problem> {

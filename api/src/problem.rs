@@ -1,5 +1,6 @@
 //! Every way a request can fail, and the one place where that becomes HTTP.
 
+mod about;
 mod code;
 mod example;
 mod from_engine;
@@ -13,6 +14,7 @@ use poem::{IntoResponse, Response};
 use shardbook_engine::id::Symbol;
 use shardbook_engine::instrument::Instrument;
 
+pub use about::{About, Told};
 pub use code::Code;
 pub use from_engine::invalid_field;
 pub use from_poem::of_poem_error;
@@ -41,6 +43,10 @@ pub struct Problem {
     level: Option<Box<Level>>,
     /// Which instrument it is about, for the metrics.
     instrument: Option<Symbol>,
+    /// Which order it is about, for the log.
+    about: Option<Box<About>>,
+    /// Set once the log has it.
+    told: Option<Told>,
 }
 
 /// What is wrong with one field of a request.
@@ -64,6 +70,8 @@ impl Problem {
             allow: None,
             level: None,
             instrument: None,
+            about: None,
+            told: None,
         }
     }
 
@@ -141,6 +149,24 @@ impl Problem {
         self.instrument.as_ref()
     }
 
+    /// Which order it is about, if that is known.
+    #[must_use]
+    pub fn about(&self) -> Option<&About> {
+        self.about.as_deref()
+    }
+
+    fn with_about(self, about: About) -> Self {
+        Self {
+            about: Some(Box::new(about)),
+            ..self
+        }
+    }
+
+    /// Says that the log has it.
+    pub(crate) const fn mark_told(&mut self) {
+        self.told = Some(Told);
+    }
+
     /// What kind of problem it is.
     #[must_use]
     pub const fn code(&self) -> Code {
@@ -185,6 +211,10 @@ impl IntoResponse for Problem {
             .status(self.status())
             .content_type(CONTENT_TYPE)
             .body(body);
+        response.extensions_mut().insert(self.code);
+        if let Some(told) = self.told {
+            response.extensions_mut().insert(told);
+        }
         let headers = response.headers_mut();
         let retry_after = match &self.level {
             Some(level) => level.wait,
@@ -212,6 +242,13 @@ impl IntoResponse for Problem {
 
 impl From<Problem> for poem::Error {
     fn from(problem: Problem) -> Self {
-        Self::from_response(problem.into_response())
+        let (code, told) = (problem.code, problem.told);
+        // An error's response has the error's own extensions, not those it came with.
+        let mut error = Self::from_response(problem.into_response());
+        error.set_data(code);
+        if let Some(told) = told {
+            error.set_data(told);
+        }
+        error
     }
 }

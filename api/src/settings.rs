@@ -35,6 +35,7 @@ use crate::access::limits::RATE_MAX;
 use crate::guard::{Authority, Guard, WebOrigin};
 use crate::server::ServerLimits;
 use crate::settings::given::Given;
+use crate::stream::hub::SUBSCRIPTIONS_MAX;
 
 /// Most partitions: each has a writer thread of its own, and a disk gains nothing from more.
 const PARTITIONS_MAX: u32 = 64;
@@ -87,6 +88,11 @@ const SNAPSHOTS_KEPT_MAX: u64 = 1_000_000;
 /// Units a second that each client may use unless set otherwise.
 const REQUESTS_PER_SECOND_DEFAULT: u32 = 5_000;
 
+/// Lines about orders and requests that the log gets in a second at most unless set otherwise:
+/// two for each order of the load that the exchange is measured at (2,000 a second) and as many
+/// again, at some twentieth of a core.
+const LOG_LINES_PER_SECOND_DEFAULT: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
+
 /// What of the log is written unless set otherwise. Migrations are looked for at every start and
 /// at every stop, and tell of it each time.
 const LOG_FILTER: &str = "info,sea_orm_migration=warn";
@@ -122,6 +128,8 @@ pub struct Settings {
     pub market_data: MarketDataLimits,
     /// Events of an instrument that streams can be resumed from.
     pub stream_events: usize,
+    /// Subscriptions to events that there may be at once.
+    pub subscriptions_max: usize,
     /// How long the database keeps closed orders.
     pub retention: Retention,
     /// Bytes of the journal's files on disk that are told of when there are more.
@@ -142,6 +150,8 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// What of it is written, as `tracing`'s filter directives.
     pub log_filter: String,
+    /// Lines about orders and requests that it gets in a second at most.
+    pub log_lines_per_second: NonZeroU32,
 }
 
 /// Snapshots of the books in the database.
@@ -227,6 +237,11 @@ impl Settings {
                 ..MarketDataLimits::default()
             },
             stream_events: given.number("stream_events", 10_000, 1..=COUNT_MAX)?,
+            subscriptions_max: given.number(
+                "subscriptions_max",
+                SUBSCRIPTIONS_MAX,
+                1..=COUNT_MAX,
+            )?,
             retention: retention(given)?,
             journal_bytes_max: given.number(
                 "journal_bytes_max",
@@ -238,21 +253,10 @@ impl Settings {
             guard: guard(given)?,
             auth: auth(given)?,
             requests_per_second: requests_per_second(given)?,
-            fault_injection: given
-                .optional("fault_injection", "true or false", |text| match text {
-                    "true" => Some(FaultInjection::On),
-                    "false" => Some(FaultInjection::Off),
-                    _ => None,
-                })?
-                .unwrap_or_default(),
-            log_format: given
-                .optional("log_format", "human or json", |text| match text {
-                    "human" => Some(LogFormat::Human),
-                    "json" => Some(LogFormat::Json),
-                    _ => None,
-                })?
-                .unwrap_or_default(),
+            fault_injection: fault_injection(given)?,
+            log_format: log_format(given)?,
             log_filter: log_filter(given)?,
+            log_lines_per_second: log_lines_per_second(given)?,
         };
         settings.check_exposure(given)?;
         Ok(settings)
@@ -454,6 +458,31 @@ fn requests_per_second(given: &Given<'_>) -> Result<Option<NonZeroU32>, Settings
     let (default, most) = (REQUESTS_PER_SECOND_DEFAULT, RATE_MAX.get());
     let requests = given.number("requests_per_second", default, 0..=most)?;
     Ok(NonZeroU32::new(requests))
+}
+
+fn fault_injection(given: &Given<'_>) -> Result<FaultInjection, SettingsError> {
+    let fault_injection =
+        given.optional("fault_injection", "true or false", |text| match text {
+            "true" => Some(FaultInjection::On),
+            "false" => Some(FaultInjection::Off),
+            _ => None,
+        })?;
+    Ok(fault_injection.unwrap_or_default())
+}
+
+fn log_format(given: &Given<'_>) -> Result<LogFormat, SettingsError> {
+    let format = given.optional("log_format", "human or json", |text| match text {
+        "human" => Some(LogFormat::Human),
+        "json" => Some(LogFormat::Json),
+        _ => None,
+    })?;
+    Ok(format.unwrap_or_default())
+}
+
+fn log_lines_per_second(given: &Given<'_>) -> Result<NonZeroU32, SettingsError> {
+    let (default, most) = (LOG_LINES_PER_SECOND_DEFAULT, u32::MAX);
+    let lines = given.number("log_lines_per_second", default.get(), 1..=most)?;
+    Ok(NonZeroU32::new(lines).unwrap_or(default))
 }
 
 fn log_filter(given: &Given<'_>) -> Result<String, SettingsError> {

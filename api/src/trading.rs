@@ -10,6 +10,7 @@ mod list;
 
 use std::sync::Arc;
 
+use futures::TryFutureExt;
 use futures::future::{Either, ready};
 use tokio::sync::oneshot;
 
@@ -122,14 +123,19 @@ impl Trading {
         let read = paid.and_then(|()| read_order(text, by.acts_for(), header_key, find));
         let sent = read.and_then(|request| {
             by.meter().charge_client(&request.order.client)?;
+            let order = &request.order;
+            let (id, client) = (order.id.id().clone(), order.client.clone());
             let outcome = self.send(&request.to, Command::Place(request.order))?;
-            Ok((request.to, outcome))
+            Ok((request.to, outcome, id, client))
         });
         match sent {
-            Err(problem) => Either::Left(ready(Err(problem))),
-            Ok((to, outcome)) => {
+            Err(problem) => Either::Left(ready(Err(problem.about_order_in(text)))),
+            Ok((to, outcome, id, client)) => {
                 let this = self.clone();
-                Either::Right(async move { this.placed(&to, received(outcome).await).await })
+                Either::Right(async move {
+                    let placed = this.placed(&to, received(outcome).await).await;
+                    placed.map_err(|problem| problem.about_order(&id, Some(&client)))
+                })
             }
         }
     }
@@ -199,7 +205,9 @@ impl Trading {
             });
         let (this, by) = (self.clone(), by.clone());
         let named = instrument.cloned();
-        async move {
+        let asked_for = order_id.clone();
+        let client = by.acts_for().unnamed().cloned();
+        let cancelled = async move {
             let mut begun = begun?;
             for _ in 0..TRIES_MAX {
                 let closed = match begun {
@@ -223,7 +231,8 @@ impl Trading {
                 begun = this.begin(&by, &order_id, named, |_| Ok(command))?;
             }
             Err(restless(&order_id))
-        }
+        };
+        cancelled.map_err(move |problem: Problem| problem.about_order(&asked_for, client.as_ref()))
     }
 
     /// Changes a resting order as `text` says.
@@ -250,7 +259,9 @@ impl Trading {
                 })
             });
         let (this, by) = (self.clone(), by.clone());
-        async move {
+        let asked_for = order_id.clone();
+        let client = by.acts_for().unnamed().cloned();
+        let amended = async move {
             let closed = match begun? {
                 Begun::Sent(on, outcome) => match received(outcome).await {
                     Ok(Answer::Amended(order)) => {
@@ -269,7 +280,8 @@ impl Trading {
             };
             let view = OrderView::new(&order.order, &instrument);
             Err(Problem::order_not_open(view))
-        }
+        };
+        amended.map_err(move |problem| problem.about_order(&asked_for, client.as_ref()))
     }
 
     fn send(

@@ -11,6 +11,7 @@ use shardbook_engine::market_data::OrderFilter;
 use shardbook_engine::order::OrderStatus;
 
 use crate::access::Trader;
+use crate::activity::ActivityLog;
 use crate::calls::Tag;
 use crate::documented::Failure;
 use crate::metrics::Metrics;
@@ -61,6 +62,7 @@ failures! {
 pub struct Orders {
     trading: Trading,
     metrics: Metrics,
+    log: ActivityLog,
 }
 
 /// A placed order.
@@ -113,14 +115,20 @@ enum Cancelled {
 }
 
 impl Orders {
-    /// Calls that go to `trading` and are counted in `metrics`.
+    /// Calls that go to `trading`, are counted in `metrics` and, where they are refused, told of
+    /// in `log`.
     #[must_use]
-    pub const fn new(trading: Trading, metrics: Metrics) -> Self {
-        Self { trading, metrics }
+    pub const fn new(trading: Trading, metrics: Metrics, log: ActivityLog) -> Self {
+        Self {
+            trading,
+            metrics,
+            log,
+        }
     }
 
-    fn refused<F>(&self, problem: Problem) -> Failure<F> {
+    fn refused<F>(&self, call: &'static str, mut problem: Problem) -> Failure<F> {
         self.metrics.refused(&problem);
+        self.log.refused(call, &mut problem);
         problem.into()
     }
 }
@@ -153,8 +161,9 @@ impl Orders {
             let key = idempotency_key(headers)?;
             self.trading.place(&by, body.text()?, key.as_ref()).await
         };
-        let Placement { order, first_time } =
-            placed.await.map_err(|problem| self.refused(problem))?;
+        let Placement { order, first_time } = placed
+            .await
+            .map_err(|problem| self.refused("place", problem))?;
         let location = format!("/orders/{}", order.order_id.0);
         let replayed = (first_time == FirstTime::Replayed).then(|| "true".to_owned());
         self.metrics
@@ -174,7 +183,7 @@ impl Orders {
         headers: &HeaderMap,
         body: BatchBody,
     ) -> Result<Batch, Failure<BatchFailures>> {
-        let refused = |problem| self.refused(problem);
+        let refused = |problem| self.refused("place_batch", problem);
         no_idempotency_key(headers).map_err(refused)?;
         let orders = body.text().and_then(read_batch).map_err(refused)?;
         // All are on their way before the first is waited for.
@@ -184,8 +193,10 @@ impl Orders {
             .collect();
         let mut results = Vec::with_capacity(placing.len());
         for placed in placing {
-            results.push(batch_result(placed.await.inspect_err(|problem| {
-                self.metrics.refused(problem);
+            results.push(batch_result(placed.await.map_err(|mut problem| {
+                self.metrics.refused(&problem);
+                self.log.refused("place", &mut problem);
+                problem
             })));
         }
         Ok(Batch::Results(JsonResponse(BatchView {
@@ -272,7 +283,7 @@ impl Orders {
             .trading
             .cancel(&by, order_id.0.0, instrument.as_ref())
             .await;
-        let order = cancelled.map_err(|problem| self.refused(problem))?;
+        let order = cancelled.map_err(|problem| self.refused("cancel", problem))?;
         Ok(Found::Order(JsonResponse(order)))
     }
 
@@ -303,7 +314,9 @@ impl Orders {
                 .amend(&by, order_id.0.0, instrument.as_ref(), text)
                 .await
         };
-        let order = amended.await.map_err(|problem| self.refused(problem))?;
+        let order = amended
+            .await
+            .map_err(|problem| self.refused("amend", problem))?;
         Ok(Found::Order(JsonResponse(order)))
     }
 
@@ -327,7 +340,9 @@ impl Orders {
             })
         });
         let cancelled = async { self.trading.cancel_all(&by, request?).await };
-        let cancelled = cancelled.await.map_err(|problem| self.refused(problem))?;
+        let cancelled = cancelled
+            .await
+            .map_err(|problem| self.refused("cancel_all", problem))?;
         Ok(Cancelled::All(JsonResponse(cancelled)))
     }
 }

@@ -13,7 +13,7 @@ use crate::access::Admin;
 use crate::calls::Tag;
 use crate::documented::Failure;
 use crate::parameter::Limit;
-use crate::payload::{JsonRequest, JsonResponse};
+use crate::payload::{JsonResponse, OptionalJsonRequest};
 use crate::problem::{Code, Problem};
 use crate::request::{Fields, read_object};
 use crate::schema::List;
@@ -85,7 +85,7 @@ impl SnapshotCalls {
     ///
     /// Each is of one moment, and is written once the database holds everything that happened
     /// before. The database keeps the newest of each instrument, as many as the setting
-    /// `snapshots_kept` says.
+    /// `snapshots_kept` says. Without a body, all instruments' are taken.
     #[oai(
         path = "/admin/snapshots",
         method = "post",
@@ -94,7 +94,7 @@ impl SnapshotCalls {
     async fn take(
         &self,
         _by: Admin,
-        body: JsonRequest<SnapshotRequest<'static>>,
+        body: OptionalJsonRequest<SnapshotRequest<'static>>,
     ) -> Result<Taken, Failure<TakeFailures>> {
         let symbol = body.text().and_then(read_symbol)?;
         let mut views = Vec::new();

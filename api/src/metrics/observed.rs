@@ -11,6 +11,7 @@ use shardbook_engine::time::Clock;
 use shardbook_feed::status::FeedStatus;
 use shardbook_storage::projector::ProjectorHandle;
 
+use crate::activity::ActivityLog;
 use crate::journal_size::JournalSize;
 use crate::metrics::Metrics;
 use crate::stream::StreamHub;
@@ -28,6 +29,8 @@ pub struct Observed {
     pub journal_size: JournalSize,
     /// The streams.
     pub hub: Arc<StreamHub>,
+    /// What is told in the log.
+    pub log: ActivityLog,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
 }
@@ -40,6 +43,7 @@ impl Observed {
         self.register_projection(metrics);
         self.register_journal(metrics);
         self.register_streams(metrics);
+        self.register_log(metrics);
     }
 
     fn register_instruments(&self, metrics: &Metrics) {
@@ -127,6 +131,16 @@ impl Observed {
             .u64_observable_counter("stream_gaps_total")
             .with_description("Times a subscriber was too slow and missed events.")
             .with_callback(move |observer| observer.observe(hub.gaps(), &[]))
+            .build();
+    }
+
+    fn register_log(&self, metrics: &Metrics) {
+        let log = self.log.clone();
+        metrics
+            .meter()
+            .u64_observable_counter("log_lines_left_out_total")
+            .with_description("Lines about orders and requests that the log had no room for.")
+            .with_callback(move |observer| observer.observe(log.left_out(), &[]))
             .build();
     }
 

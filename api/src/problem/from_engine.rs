@@ -7,6 +7,7 @@ use shardbook_engine::responder::CallError;
 
 use crate::decimal::DecimalText;
 use crate::problem::{Code, FieldError, Problem};
+use crate::stream::hub::NoSeat;
 
 impl Problem {
     /// A command that was not carried out.
@@ -56,6 +57,12 @@ impl Problem {
             code,
             format!("{}; the order is unchanged", code.title().to_lowercase()),
         )
+    }
+}
+
+impl From<NoSeat> for Problem {
+    fn from(full: NoSeat) -> Self {
+        Self::new(Code::Overloaded, full.to_string())
     }
 }
 

@@ -235,6 +235,8 @@ serve_arguments! {
     idempotency_hours: "NUMBER", "SHARDBOOK_IDEMPOTENCY_HOURS";
     /// Events of an instrument that streams can be resumed from [default: 10000]
     stream_events: "NUMBER", "SHARDBOOK_STREAM_EVENTS";
+    /// Subscriptions to events that there may be at once, one for each instrument that a connection watches; more are answered 503 [default: 100000]
+    subscriptions_max: "NUMBER", "SHARDBOOK_SUBSCRIPTIONS_MAX";
     /// Days that the database keeps closed orders, with their events and trades; open ones, and sums by day and minute, stay [default: for good]
     database_retention_days: "DAYS", "SHARDBOOK_DATABASE_RETENTION_DAYS";
     /// The same for the feed's own orders; 0 is as long as everyone's [default: 7]
@@ -252,4 +254,6 @@ serve_arguments! {
     log_format: "FORMAT", "SHARDBOOK_LOG_FORMAT";
     /// What of the log is written, as info or shardbook_api=debug,warn [default: info]
     log_filter: "DIRECTIVES", "RUST_LOG";
+    /// Lines about orders and requests that the log gets in a second at most; what is above is left out and counted [default: 10000]
+    log_lines_per_second: "NUMBER", "SHARDBOOK_LOG_LINES_PER_SECOND";
 }

@@ -20,6 +20,7 @@ fn flags(text: &str) -> ServeArguments {
             "allowed_hosts" => arguments.allowed_hosts = value,
             "allowed_origins" => arguments.allowed_origins = value,
             "log_format" => arguments.log_format = value,
+            "log_lines_per_second" => arguments.log_lines_per_second = value,
             "log_filter" => arguments.log_filter = value,
             "binance_ws_url" => arguments.binance_ws_url = value,
             name => panic!("{name} is no flag of these tests"),

@@ -40,7 +40,7 @@ const COMMENT_INTERVAL: Duration = Duration::from_secs(15);
 const COMMENT: Bytes = Bytes::from_static(b":\n\n");
 
 failures! {
-    EventsFailures: InvalidParameter, InstrumentNotFound;
+    EventsFailures: InvalidParameter, InstrumentNotFound, Overloaded;
 }
 
 /// The call that streams events.
@@ -100,9 +100,11 @@ impl EventCalls {
             pace: Pace::EachDelta,
             orders_of,
         };
-        let subscription = match resume_behind.transpose()? {
-            Some(id) => Subscription::resume(&self.hub, source, wanted, id),
-            None => Subscription::begin(&self.hub, source, wanted),
+        let resume_behind = resume_behind.transpose()?;
+        let seat = self.hub.seat().map_err(Problem::from)?;
+        let subscription = match resume_behind {
+            Some(id) => Subscription::resume(&self.hub, seat, source, wanted, id),
+            None => Subscription::begin(&self.hub, seat, source, wanted),
         };
         let reader = Reader::new(subscription, by.caller().clone(), self.stop.clone());
         Ok(Events(Body::from_bytes_stream(unfold(
@@ -246,7 +248,7 @@ mod tests {
             pace: Pace::EachDelta,
             orders_of: OrdersOf::Everyone,
         };
-        let subscription = Subscription::begin(&hub, Fake::new(), wanted);
+        let subscription = Subscription::begin(&hub, hub.seat().unwrap(), Fake::new(), wanted);
         let (stop, stopped) = watch::channel(false);
         let start = Instant::now();
         let mut reader = Reader::new(subscription, Caller::for_tests(), stopped);

@@ -35,7 +35,7 @@ use shardbook_engine::time::Timestamp;
 use crate::access::{ActsFor, Trader};
 use crate::schema::stream::{DeltaMessage, GapMessage, MessageType, SnapshotMessage};
 use crate::stream::channel::{Channel, ChannelSet, Counts, SharedChannels};
-use crate::stream::hub::{StreamHub, Subscriber};
+use crate::stream::hub::{Seat, StreamHub};
 use crate::stream::message::{sse_event, text};
 use crate::stream::ring::{Cursor, Event, Place, Reading, Ring};
 
@@ -214,7 +214,7 @@ pub struct Subscription {
     last_delta_sent: Option<Instant>,
     waiting: Vec<Frame>,
     read: Vec<Arc<Event>>,
-    subscriber: Subscriber,
+    seat: Seat,
 }
 
 /// How the consumer's book stands to the ring.
@@ -239,8 +239,8 @@ struct Conflated {
 impl Subscription {
     /// Begins with what is to come, after a snapshot if deltas are wanted.
     #[must_use]
-    pub fn begin(hub: &StreamHub, source: Arc<dyn BookSource>, wanted: Wanted) -> Self {
-        let mut subscription = Self::at_end(hub, source, wanted);
+    pub fn begin(hub: &StreamHub, seat: Seat, source: Arc<dyn BookSource>, wanted: Wanted) -> Self {
+        let mut subscription = Self::at_end(hub, seat, source, wanted);
         subscription.begin_with_snapshot();
         subscription
     }
@@ -249,11 +249,12 @@ impl Subscription {
     #[must_use]
     pub fn resume(
         hub: &StreamHub,
+        seat: Seat,
         source: Arc<dyn BookSource>,
         wanted: Wanted,
         id: ChangeId,
     ) -> Self {
-        let mut subscription = Self::at_end(hub, source, wanted);
+        let mut subscription = Self::at_end(hub, seat, source, wanted);
         match subscription.ring.find(id) {
             Place::Held(cursor) => subscription.cursor = cursor,
             Place::AboveHead | Place::LetGo => {
@@ -266,7 +267,7 @@ impl Subscription {
         subscription
     }
 
-    fn at_end(hub: &StreamHub, source: Arc<dyn BookSource>, wanted: Wanted) -> Self {
+    fn at_end(hub: &StreamHub, seat: Seat, source: Arc<dyn BookSource>, wanted: Wanted) -> Self {
         let ring = hub.ring(source.instrument().id);
         Self {
             grown: ring.watch(),
@@ -281,7 +282,7 @@ impl Subscription {
             last_delta_sent: None,
             waiting: Vec::new(),
             read: Vec::new(),
-            subscriber: hub.subscriber(),
+            seat,
         }
     }
 
@@ -478,7 +479,7 @@ impl Subscription {
     }
 
     fn tell_gap(&mut self, channel: Channel, missed: Option<u64>) {
-        self.subscriber.count_gap();
+        self.seat.count_gap();
         self.waiting.push(Frame::Own {
             name: OwnName::Gap(channel),
             id: None,

@@ -20,6 +20,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::access::{Access, Caller};
+use crate::activity::ActivityLog;
 use crate::metrics::Metrics;
 use crate::payload::BODY_BYTES_MAX;
 use crate::problem::{Code, Problem};
@@ -43,7 +44,16 @@ struct Shared {
     trading: Trading,
     hub: Arc<StreamHub>,
     metrics: Metrics,
+    log: ActivityLog,
     stop: watch::Receiver<bool>,
+}
+
+impl Shared {
+    /// Counts and tells that a client was not given what it asked for about orders.
+    fn refused(&self, call: &'static str, problem: &mut Problem) {
+        self.metrics.refused(problem);
+        self.log.refused(call, problem);
+    }
 }
 
 /// Answers the handshakes at `/stream`.
@@ -58,6 +68,7 @@ impl WebSocketCalls {
         trading: Trading,
         hub: Arc<StreamHub>,
         metrics: Metrics,
+        log: ActivityLog,
         stop: watch::Receiver<bool>,
     ) -> Self {
         Self(Shared {
@@ -65,6 +76,7 @@ impl WebSocketCalls {
             trading,
             hub,
             metrics,
+            log,
             stop,
         })
     }

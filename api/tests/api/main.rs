@@ -14,6 +14,7 @@ mod idempotency;
 mod instruments;
 mod lifecycle;
 mod lists;
+mod metrics;
 #[path = "../../../storage/tests/support/postgres.rs"]
 #[allow(
     dead_code,

@@ -1,8 +1,9 @@
 //! Books as they stood, taken and read again.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::TestApp;
+use crate::support::{Reply, TestApp};
 
 async fn book(app: &TestApp) -> Value {
     app.get("/orderbook?instrument=BTC-USD&levels=1000")
@@ -131,5 +132,41 @@ async fn every_so_often_a_snapshot_is_taken_of_each_book_that_changed() {
         taken("ETH-USD", count).await;
     }
     assert_eq!(taken("BTC-USD", 1).await, listed);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn no_body_at_all_means_every_instrument() {
+    let app = TestApp::start().await;
+    app.placed("alice sells 1 @ 101.00 as a1").await;
+    let json = "application/json";
+    for (content_type, body) in [(None, ""), (Some(json), ""), (Some(json), "{}")] {
+        let mut request = app.request(Method::POST, "/admin/snapshots").body(body);
+        if let Some(content_type) = content_type {
+            request = request.header("content-type", content_type);
+        }
+        let taken = Reply::of(request).await;
+        assert_eq!(
+            taken.status, 201,
+            "{content_type:?} {body:?}: {}",
+            taken.text
+        );
+        let heads = taken.body.as_array().unwrap();
+        let symbols: Vec<_> = heads.iter().map(|head| &head["instrument"]).collect();
+        assert_eq!(symbols, ["BTC-USD", "ETH-USD"]);
+    }
+    let rows = [
+        (None, "{}", (415, "unsupported_media_type")),
+        (Some("text/plain"), "", (415, "unsupported_media_type")),
+        (Some(json), " ", (400, "malformed_json")),
+    ];
+    for (content_type, body, problem) in rows {
+        let mut request = app.request(Method::POST, "/admin/snapshots").body(body);
+        if let Some(content_type) = content_type {
+            request = request.header("content-type", content_type);
+        }
+        let refused = Reply::of(request).await;
+        assert_eq!(refused.problem(), problem, "{content_type:?} {body:?}");
+    }
     app.stop().await;
 }

@@ -10,6 +10,7 @@
 
 mod access;
 mod app;
+mod bounded;
 mod following;
 mod many;
 mod operations;

@@ -368,7 +368,7 @@ proptest! {
         }
         let pace = interval.map_or(Pace::EachDelta, |interval| Pace::Every(Duration::from_millis(interval)));
         let folded_before = fake.state.lock().sequence;
-        let mut subscription = Subscription::begin(&hub, fake.clone(), wanted(&ALL, pace));
+        let mut subscription = Subscription::begin(&hub, hub.seat().unwrap(), fake.clone(), wanted(&ALL, pace));
         let mut client = Client::default();
         let mut now = Instant::now();
         let mut happened = (0, 0);
@@ -407,7 +407,7 @@ proptest! {
         kept in 3..40_usize,
     ) {
         let (hub, fake) = (StreamHub::new(kept), Fake::new());
-        let mut all = Subscription::begin(&hub, fake.clone(), wanted(&ALL, Pace::EachDelta));
+        let mut all = Subscription::begin(&hub, hub.seat().unwrap(), fake.clone(), wanted(&ALL, Pace::EachDelta));
         let mut frames = Vec::new();
         let now = Instant::now();
         for step in &steps {
@@ -424,7 +424,7 @@ proptest! {
             })
             .collect();
         for (skipped, id) in (1..).zip(events.iter().copied()) {
-            let mut resumed = Subscription::resume(&hub, fake.clone(), wanted(&ALL, Pace::EachDelta), id);
+            let mut resumed = Subscription::resume(&hub, hub.seat().unwrap(), fake.clone(), wanted(&ALL, Pace::EachDelta), id);
             let mut client = Client { sequence: Some(0), ..Client::default() };
             client.last_id = Some(id);
             let is_held = events.len() - skipped <= kept;
@@ -457,7 +457,13 @@ fn an_id_above_the_head_gets_a_gap_and_a_snapshot() {
         sequence: Sequence::new(2),
         index: 0,
     };
-    let mut resumed = Subscription::resume(&hub, fake.clone(), wanted(&ALL, Pace::EachDelta), id);
+    let mut resumed = Subscription::resume(
+        &hub,
+        hub.seat().unwrap(),
+        fake.clone(),
+        wanted(&ALL, Pace::EachDelta),
+        id,
+    );
     let mut client = Client::default();
     drain(&mut resumed, &mut client, Instant::now());
     assert_eq!((client.missed.len(), client.snapshots), (3, 1));
@@ -484,7 +490,12 @@ fn what_a_ring_that_began_late_never_had_counts_as_let_go() {
 #[test]
 fn one_who_keeps_falling_behind_gets_at_most_one_snapshot_a_second() {
     let (hub, fake) = (StreamHub::new(5), Fake::new());
-    let mut subscription = Subscription::begin(&hub, fake.clone(), wanted(&ALL, Pace::EachDelta));
+    let mut subscription = Subscription::begin(
+        &hub,
+        hub.seat().unwrap(),
+        fake.clone(),
+        wanted(&ALL, Pace::EachDelta),
+    );
     let mut client = Client::default();
     let start = Instant::now();
     drain(&mut subscription, &mut client, start);
@@ -515,7 +526,12 @@ fn deltas_of_an_interval_come_as_one_and_only_those_that_count() {
     let (hub, fake) = (StreamHub::new(1_000), Fake::new());
     let pace = Pace::Every(Duration::from_millis(100));
     let deltas = [Channel::OrderbookDeltas];
-    let mut subscription = Subscription::begin(&hub, fake.clone(), wanted(&deltas, pace));
+    let mut subscription = Subscription::begin(
+        &hub,
+        hub.seat().unwrap(),
+        fake.clone(),
+        wanted(&deltas, pace),
+    );
     let mut client = Client::default();
     let start = Instant::now();
     for millisecond in 0..1_000 {
@@ -541,8 +557,12 @@ fn deltas_of_an_interval_come_as_one_and_only_those_that_count() {
 async fn a_waiting_reader_wakes_for_what_is_published() {
     let (hub, fake) = (StreamHub::new(10), Fake::new());
     let trades = [Channel::Trades];
-    let mut subscription =
-        Subscription::begin(&hub, fake.clone(), wanted(&trades, Pace::EachDelta));
+    let mut subscription = Subscription::begin(
+        &hub,
+        hub.seat().unwrap(),
+        fake.clone(),
+        wanted(&trades, Pace::EachDelta),
+    );
     let mut frames = Vec::new();
     let reading = async { subscription.next(&mut frames).await };
     let publishing = async {

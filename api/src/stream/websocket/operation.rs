@@ -105,10 +105,14 @@ impl Operations {
         };
         let id = OperationId::new(fields.id);
         let begun = self.carry_out(&id, &fields, frame, read);
-        begun.unwrap_or_else(|problem| {
+        begun.unwrap_or_else(|mut problem| {
             let op = json_text(fields.op);
-            if matches!(op.as_deref(), Some("place" | "cancel" | "amend")) {
-                self.shared.metrics.refused(&problem);
+            let about_orders = ["place", "cancel", "amend"];
+            let call = about_orders
+                .into_iter()
+                .find(|call| op.as_deref() == Some(*call));
+            if let Some(call) = call {
+                self.shared.refused(call, &mut problem);
             }
             Begun::Done(reply::failed(&id, &problem))
         })
@@ -187,14 +191,16 @@ impl Operations {
             return Err(fields.into_problem());
         };
         let placing = self.shared.trading.place(by, order.get(), None);
-        let (id, metrics) = (id.clone(), self.shared.metrics.clone());
+        let (id, shared) = (id.clone(), self.shared.clone());
         let answer = placing.map(move |placed| match placed {
             Ok(placement) => {
-                metrics.order_answered(&placement.order.instrument.0, read.elapsed());
+                shared
+                    .metrics
+                    .order_answered(&placement.order.instrument.0, read.elapsed());
                 reply::placed(&id, placement)
             }
-            Err(problem) => {
-                metrics.refused(&problem);
+            Err(mut problem) => {
+                shared.refused("place", &mut problem);
                 reply::failed(&id, &problem)
             }
         });
@@ -207,11 +213,11 @@ impl Operations {
             .shared
             .trading
             .cancel(by, order_id, instrument.as_ref());
-        let (id, metrics) = (id.clone(), self.shared.metrics.clone());
+        let (id, shared) = (id.clone(), self.shared.clone());
         let answer = cancelling.map(move |cancelled| match cancelled {
             Ok(order) => reply::changed(&id, order),
-            Err(problem) => {
-                metrics.refused(&problem);
+            Err(mut problem) => {
+                shared.refused("cancel", &mut problem);
                 reply::failed(&id, &problem)
             }
         });
@@ -228,11 +234,11 @@ impl Operations {
         let (order_id, instrument) = read_order_id(frame)?;
         let trading = &self.shared.trading;
         let amending = trading.amend(by, order_id, instrument.as_ref(), text);
-        let (id, metrics) = (id.clone(), self.shared.metrics.clone());
+        let (id, shared) = (id.clone(), self.shared.clone());
         let answer = amending.map(move |amended| match amended {
             Ok(order) => reply::changed(&id, order),
-            Err(problem) => {
-                metrics.refused(&problem);
+            Err(mut problem) => {
+                shared.refused("amend", &mut problem);
                 reply::failed(&id, &problem)
             }
         });
@@ -262,9 +268,10 @@ impl Operations {
                 .collect::<Result<Vec<_>, _>>()?,
             None => vec![self.shared.trading.instrument(None)?],
         };
-        for on in &instruments {
+        let seats = self.subscriptions.seats(instruments.len())?;
+        for (on, seat) in instruments.iter().zip(seats) {
             self.subscriptions
-                .add(on, channels, pace, orders_of.clone());
+                .add(seat, on, channels, pace, orders_of.clone());
         }
         let symbols = instruments.iter().map(symbol_of);
         Ok(reply::subscribed(id, channels, symbols))

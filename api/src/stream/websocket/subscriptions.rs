@@ -11,7 +11,7 @@ use shardbook_engine::id::{InstrumentId, Symbol};
 use shardbook_engine::router::InstrumentHandle;
 
 use crate::stream::channel::{Channel, ChannelSet, SharedChannels};
-use crate::stream::hub::StreamHub;
+use crate::stream::hub::{NoSeat, Seat, StreamHub};
 use crate::stream::subscription::{BookSource, OrdersOf, Pace, Subscription, Wanted};
 
 /// Events that wait for the connection to write them. Beyond these a slow one's events stay in
@@ -60,9 +60,15 @@ impl Subscriptions {
         (subscriptions, outgoing)
     }
 
+    /// Room for so many more, one for each instrument.
+    pub(super) fn seats(&self, count: usize) -> Result<Vec<Seat>, NoSeat> {
+        self.hub.seats(count)
+    }
+
     /// Begins to carry the channels of an instrument, anew if it did so already.
     pub(super) fn add(
         &mut self,
+        seat: Seat,
         on: &Arc<InstrumentHandle>,
         channels: ChannelSet,
         pace: Pace,
@@ -79,7 +85,7 @@ impl Subscriptions {
             orders_of,
         };
         let source: Arc<dyn BookSource> = Arc::<InstrumentHandle>::clone(on);
-        let subscription = Subscription::begin(&self.hub, source, wanted);
+        let subscription = Subscription::begin(&self.hub, seat, source, wanted);
         let carrying = carry(subscription, Arc::clone(&channels), self.events.clone());
         let running = Running {
             symbol: instrument.symbol.clone(),
