@@ -89,8 +89,8 @@ const SNAPSHOTS_KEPT_MAX: u64 = 1_000_000;
 const REQUESTS_PER_SECOND_DEFAULT: u32 = 5_000;
 
 /// Lines about orders and requests that the log gets in a second at most unless set otherwise:
-/// two for each order of the load that the exchange is measured at (2,000 a second) and as many
-/// again, at some twentieth of a core.
+/// two for each order of the load that the exchange is measured at (2,000 a second), and more than
+/// as many again.
 const LOG_LINES_PER_SECOND_DEFAULT: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
 
 /// What of the log is written unless set otherwise. Migrations are looked for at every start and
