@@ -24,7 +24,7 @@ use shardbook_engine::journal::JournalError;
 use shardbook_engine::partition::{OnFatal, PartitionId};
 use shardbook_engine::recovery::RecoveryReport;
 use shardbook_engine::router::Router;
-use shardbook_engine::time::SystemClock;
+use shardbook_engine::time::{Clock, SystemClock};
 use shardbook_feed::feed::{Feed, FeedHandle, StartError as FeedError};
 use shardbook_feed::sink::RouterSink;
 use shardbook_feed::status::FeedStatus;
@@ -149,13 +149,26 @@ pub struct App {
 }
 
 impl App {
-    /// Starts the exchange; when this returns, it listens.
+    /// Starts the exchange by the machine's clock; when this returns, it listens.
     ///
     /// `on_fatal` ends the process when the journal fails.
     ///
     /// # Errors
     /// When a setting can't be met, the journal is damaged, or the machine refuses.
     pub async fn start(settings: Settings, on_fatal: OnFatal) -> Result<Self, AppError> {
+        Self::start_by(Arc::new(SystemClock), settings, on_fatal).await
+    }
+
+    /// The same by another clock, which stamps everything but what is Binance's: so that a day
+    /// can end when a test says so.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_by(
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+        on_fatal: OnFatal,
+    ) -> Result<Self, AppError> {
         let Opened {
             data_dir,
             exchange,
@@ -163,12 +176,12 @@ impl App {
             instruments,
             journals,
             checkpoints,
-        } = open::open(&settings).await?;
+        } = open::open(&settings, Arc::clone(&clock)).await?;
         let traded = traded(&instruments);
         let metrics = Metrics::new(traded.len())?;
         let known = control.keys().to_vec();
         let control = Control::new(control, Arc::clone(&on_fatal));
-        let access = access(&settings, &known, control.clone(), &metrics)?;
+        let access = access(&settings, &known, control.clone(), &metrics, &clock)?;
         let hub = StreamHub::new(settings.stream_events);
         let hub = Arc::new(hub.with_subscriptions_max(settings.subscriptions_max));
         let log = start_log(settings.log_lines_per_second)?;
@@ -178,7 +191,7 @@ impl App {
             checkpoints: checkpoints.clone(),
             instruments,
             limits: exchange_limits(&settings),
-            clock: Arc::new(SystemClock),
+            clock: Arc::clone(&clock),
             publisher: watchers.counting.clone(),
             observer: Arc::new(metrics.clone()),
             on_fatal,
@@ -187,10 +200,10 @@ impl App {
         watchers.go_live();
         let on_listed = Arc::new(move |instrument: &_| watchers.include(instrument));
         let mut projection =
-            Projection::start(&settings, &data_dir, exchange, &engine, checkpoints).await?;
+            Projection::start(&settings, &data_dir, exchange, &engine, checkpoints, &clock).await?;
         engine.trim_behind(Arc::new(projection.handle()));
         let (stop, stopped) = watch::channel(false);
-        let clearing = start_clearing(&engine, &projection, exchange, &stopped).await;
+        let clearing = start_clearing(&engine, &projection, exchange, &clock, &stopped).await;
         let sink = RouterSink::new(Arc::clone(engine.router()));
         let feed = Feed::start(settings.feed, traded, sink).await?;
         let running = Running {
@@ -200,13 +213,20 @@ impl App {
             archive: Archive::new(projection.queries(), projection.handle()),
             projector: projection.handle(),
             journal_size: JournalSize::watch(data_dir.root(), settings.journal_bytes_max),
-            snapshots: projection.take_snapshots(settings.snapshots, engine.router()),
+            snapshots: projection.take_snapshots(settings.snapshots, engine.router(), &clock),
             hub,
             metrics,
             log: log.clone(),
             access,
-            listings: Listings::of(&engine, control, settings.partitions, on_listed),
+            listings: Listings::of(
+                &engine,
+                control,
+                settings.partitions,
+                on_listed,
+                Arc::clone(&clock),
+            ),
             clearing,
+            clock,
             stopped: stopped.clone(),
         };
         let edge = running.serve_behind(settings.guard, settings.fault_injection);
@@ -297,6 +317,7 @@ struct Running {
     access: Arc<Access>,
     listings: Listings,
     clearing: Arc<Clearing>,
+    clock: Arc<dyn Clock>,
     stopped: watch::Receiver<bool>,
 }
 
@@ -316,6 +337,7 @@ impl Running {
             access,
             listings,
             clearing,
+            clock,
             stopped,
         } = self;
         Observed {
@@ -325,7 +347,7 @@ impl Running {
             journal_size: journal_size.clone(),
             hub: Arc::clone(&hub),
             log: log.clone(),
-            clock: Arc::new(SystemClock),
+            clock: Arc::clone(&clock),
         }
         .register(&metrics);
         let health = ExchangeHealth {
@@ -333,7 +355,7 @@ impl Running {
             feed,
             projector,
             journal_size,
-            clock: Arc::new(SystemClock),
+            clock: Arc::clone(&clock),
         };
         let trading = Trading::new(router, archive);
         let stream = WebSocketCalls::new(
@@ -347,7 +369,7 @@ impl Running {
         let calls = (
             Orders::new(trading.clone(), metrics.clone(), log.clone()),
             MarketDataCalls::new(trading.clone()),
-            AnalyticsCalls::new(trading.clone(), Arc::new(SystemClock)),
+            AnalyticsCalls::new(trading.clone(), clock),
             SettlementCalls::new(clearing),
             EventCalls::new(trading.clone(), hub, stopped),
             Halts::new(trading.clone()),
@@ -384,10 +406,10 @@ fn access(
     known: &[AccessKey],
     control: Control,
     metrics: &Metrics,
+    clock: &Arc<dyn Clock>,
 ) -> Result<Arc<Access>, AppError> {
-    let clock = Arc::new(SystemClock);
     let per_second = settings.requests_per_second;
-    let keys = KeyRing::new(known, control, clock.clone(), per_second);
+    let keys = KeyRing::new(known, control, Arc::clone(clock), per_second);
     if settings.auth == Auth::On && !keys.has_admin() {
         tracing::warn!(
             "keys are asked for and no administrator has one; stop the server and make one with: \
@@ -396,7 +418,7 @@ fn access(
         );
     }
     let limits = Limits::new(settings.requests_per_second, metrics);
-    let access = Access::new(settings.auth, keys, limits, clock);
+    let access = Access::new(settings.auth, keys, limits, Arc::clone(clock));
     access.map(Arc::new).map_err(|source| AppError::Machine {
         doing: "getting random numbers",
         source,
@@ -414,17 +436,17 @@ async fn start_clearing(
     engine: &Exchange,
     projection: &Projection,
     exchange: Uuid,
+    clock: &Arc<dyn Clock>,
     stopped: &watch::Receiver<bool>,
 ) -> Arc<Clearing> {
-    let clock = Arc::new(SystemClock);
     let router = engine.router();
-    let closer = DayCloser::new(Arc::clone(router), clock.clone());
+    let closer = DayCloser::new(Arc::clone(router), Arc::clone(clock));
     closer.close_days().await;
     let clearing = Arc::new(Clearing::new(
         Arc::clone(router),
         projection.handle(),
         projection.settlements(exchange),
-        clock,
+        Arc::clone(clock),
     ));
     let (closed, closes) = watch::channel(None);
     tokio::spawn(closer.run(closed, stopped.clone()));

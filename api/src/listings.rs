@@ -6,7 +6,7 @@ use shardbook_engine::exchange::{AddError, Additions, Exchange};
 use shardbook_engine::instrument::{Instrument, InstrumentSpecification};
 use shardbook_engine::journal::JournalError;
 use shardbook_engine::router::{InstrumentHandle, Router};
-use shardbook_engine::time::{Clock, SystemClock};
+use shardbook_engine::time::Clock;
 use shardbook_storage::control_log::ControlLogError;
 
 use crate::control::Control;
@@ -23,18 +23,26 @@ pub struct Listings {
     router: Arc<Router>,
     partitions: u32,
     on_listed: OnListed,
+    clock: Arc<dyn Clock>,
 }
 
 impl Listings {
     /// Adds to `exchange`, to one of `partitions` in turn, what becomes durable in `control`.
     #[must_use]
-    pub fn of(exchange: &Exchange, control: Control, partitions: u32, on_listed: OnListed) -> Self {
+    pub fn of(
+        exchange: &Exchange,
+        control: Control,
+        partitions: u32,
+        on_listed: OnListed,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             control,
             additions: exchange.additions().clone(),
             router: Arc::clone(exchange.router()),
             partitions,
             on_listed,
+            clock,
         }
     }
 
@@ -59,7 +67,7 @@ impl Listings {
         self,
         specification: InstrumentSpecification,
     ) -> Result<Arc<InstrumentHandle>, Problem> {
-        let (partitions, now) = (self.partitions, SystemClock.now());
+        let (partitions, now) = (self.partitions, self.clock.now());
         let listing = self
             .control
             .write(move |log| log.add(specification, partitions, now))

@@ -6,7 +6,7 @@ use futures::FutureExt;
 use shardbook_engine::checkpoint::CheckpointStore;
 use shardbook_engine::exchange::Exchange;
 use shardbook_engine::router::Router;
-use shardbook_engine::time::SystemClock;
+use shardbook_engine::time::Clock;
 use shardbook_storage::data_dir::DataDir;
 use shardbook_storage::database::{Database, DatabaseUrl};
 use shardbook_storage::projector::{
@@ -48,6 +48,7 @@ impl Projection {
         exchange: Uuid,
         engine: &Exchange,
         checkpoints: Vec<Arc<dyn CheckpointStore>>,
+        clock: &Arc<dyn Clock>,
     ) -> Result<Self, AppError> {
         let url = url(settings.database.as_ref(), data_dir);
         let database = Database::open(&url).await?;
@@ -58,7 +59,7 @@ impl Projection {
             logs: engine.logs(),
             checkpoints,
             retention: settings.retention,
-            clock: Arc::new(SystemClock),
+            clock: Arc::clone(clock),
             instruments,
             limits: ProjectorLimits::default(),
             on_refused: settings.on_refused,
@@ -96,8 +97,9 @@ impl Projection {
         &mut self,
         settings: SnapshotSettings,
         router: &Arc<Router>,
+        clock: &Arc<dyn Clock>,
     ) -> Snapshots {
-        let snapshots = Snapshots::new(self.handle(), Arc::new(SystemClock), settings.kept);
+        let snapshots = Snapshots::new(self.handle(), Arc::clone(clock), settings.kept);
         self.snapshots = settings.interval.map(|interval| {
             let taking = snapshots.clone().take_every(interval, Arc::clone(router));
             tokio::spawn(taking)

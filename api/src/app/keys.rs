@@ -36,7 +36,7 @@ pub fn create_key(arguments: &KeyArguments) -> Result<KeyText, CreateKeyError> {
         source,
     })?;
     let data_dir = DataDir::open(&arguments.data_dir).map_err(AppError::from)?;
-    let mut log = control_log(&data_dir)?;
+    let mut log = control_log(&data_dir, SystemClock.now())?;
     let key = AccessKey {
         id: text.id(),
         secret_hash: text.hash(),

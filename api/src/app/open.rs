@@ -7,7 +7,7 @@ use shardbook_engine::checkpoint::{CheckpointError, CheckpointStore};
 use shardbook_engine::instrument::{Instrument, InstrumentSpecification};
 use shardbook_engine::journal::{Journal, JournalError};
 use shardbook_engine::partition::PartitionId;
-use shardbook_engine::time::{Clock, SystemClock, Timestamp};
+use shardbook_engine::time::{Clock, Timestamp};
 use shardbook_storage::checkpoint::FileCheckpoints;
 use shardbook_storage::control_log::{ControlLog, Listing};
 use shardbook_storage::data_dir::DataDir;
@@ -33,13 +33,13 @@ pub(super) struct Opened {
     pub(super) checkpoints: Vec<Arc<dyn CheckpointStore>>,
 }
 
-pub(super) async fn open(settings: &Settings) -> Result<Opened, AppError> {
+pub(super) async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Opened, AppError> {
     let root = settings.data_dir.clone();
     let wanted = settings.instruments.clone();
     let partitions = settings.partitions;
     let options = settings.journal;
     blocking("opening the journal", move || {
-        open_blocking(root, wanted, partitions, options)
+        open_blocking(root, wanted, partitions, options, clock.as_ref())
     })
     .await?
 }
@@ -49,10 +49,11 @@ fn open_blocking(
     wanted: Vec<InstrumentSpecification>,
     partitions: u32,
     options: JournalOptions,
+    clock: &dyn Clock,
 ) -> Result<Opened, AppError> {
     let data_dir = DataDir::open(root)?;
-    let mut control = control_log(&data_dir)?;
-    let instruments = list(&mut control, wanted, partitions, SystemClock.now())?;
+    let mut control = control_log(&data_dir, clock.now())?;
+    let instruments = list(&mut control, wanted, partitions, clock.now())?;
     for (instrument, partition) in &instruments {
         if partition.get() >= partitions {
             return Err(AppError::TooFewPartitions {
@@ -83,9 +84,9 @@ fn open_blocking(
     })
 }
 
-pub(super) fn control_log(data_dir: &DataDir) -> Result<ControlLog, AppError> {
+pub(super) fn control_log(data_dir: &DataDir, now: Timestamp) -> Result<ControlLog, AppError> {
     let control = journal(data_dir.control(), CONTROL_LOG)?;
-    Ok(ControlLog::open(control, SystemClock.now())?)
+    Ok(ControlLog::open(control, now)?)
 }
 
 /// Lists what the settings name. A new instrument goes to the partitions in turn.

@@ -98,25 +98,29 @@ impl AnalyticsCalls {
         (to.before(span).floor(Minutes::ONE), to)
     }
 
-    /// The minutes of `from..to`, oldest first, as far as `limit` candles of `interval` need them:
-    /// from memory, and from the database what memory has let go of.
-    async fn minutes(
+    /// The candles of `from..to`, oldest first, at least the newest `limit`: from memory, and from
+    /// the database what memory has let go of.
+    ///
+    /// Work and memory are bounded: a thousand days are at most 143 questions of a week of
+    /// minutes each, one after another, and of what was read only whole candles are kept.
+    async fn gathered(
         &self,
         on: &InstrumentHandle,
         (from, to): (Timestamp, Timestamp),
         interval: Minutes,
         limit: usize,
     ) -> Result<Vec<Candle>, Problem> {
-        let (mut minutes, let_go) = {
+        let (minutes, let_go) = {
             let market = on.market_data().read();
             (market.candles(from, to), market.candles_let_go())
         };
+        let mut candles = gather(&minutes, interval);
         let Some(let_go) = let_go.filter(|let_go| let_go.open_time >= from) else {
-            return Ok(minutes);
+            return Ok(candles);
         };
         let mut until = let_go.open_time.after(Minutes::ONE).min(to);
         // One more than asked for: then the oldest of those asked for is whole.
-        while from < until && gather(&minutes, interval).len() <= limit {
+        while from < until && candles.len() <= limit {
             let archive = self.trading.archive();
             let mark = let_go.updated;
             let older = archive
@@ -125,13 +129,16 @@ impl AnalyticsCalls {
             let Some(oldest) = older.candles.last().map(|candle| candle.open_time) else {
                 break;
             };
-            minutes.splice(0..0, older.candles.into_iter().rev());
+            let mut all: Vec<_> = older.candles.into_iter().rev().collect();
+            // An interval that two answers share becomes one again.
+            all.append(&mut candles);
+            candles = gather(&all, interval);
             if !older.is_cut {
                 break;
             }
             until = oldest;
         }
-        Ok(minutes)
+        Ok(candles)
     }
 }
 
@@ -193,22 +200,20 @@ impl AnalyticsCalls {
         let limit = Limit::get(limit.0);
         let from = from.0.map_or_else(Timestamp::default, |from| from.0);
         let to = to.0.map_or_else(
-            || self.clock.now().max(on.market_data().read().timestamp()),
-            |to| to.0,
+            || {
+                let now = self.clock.now().max(on.market_data().read().timestamp());
+                // The interval that has begun with now counts in.
+                now.floor(interval).after(interval)
+            },
+            |to| to.0.ceil(interval),
         );
-        // A default `to` is now, whose own interval has begun.
-        let bounds = (from.ceil(interval), to.ceil(interval));
-        let minutes = self.minutes(&on, bounds, interval, limit).await?;
-        let mut candles = gather(&minutes, interval);
+        let bounds = (from.ceil(interval), to);
+        let mut candles = self.gathered(&on, bounds, interval, limit).await?;
         candles.drain(..candles.len().saturating_sub(limit));
         let views = candles
             .iter()
             .map(|candle| CandleView::new(candle, on.instrument()));
-        let views: Vec<_> = views.collect();
-        Ok(match form {
-            Form::Json => JsonOrCsv::Json(List(views)),
-            Form::Csv => JsonOrCsv::csv(&views)?,
-        })
+        Ok(JsonOrCsv::in_form(form, views.collect())?)
     }
 
     /// Read the last 24 hours

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use poem::http::HeaderMap;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::{ApiResponse, OpenApi};
 
@@ -14,7 +15,7 @@ use crate::access::Reader;
 use crate::calls::Tag;
 use crate::documented::Failure;
 use crate::parameter::Limit;
-use crate::payload::JsonResponse;
+use crate::payload::{CsvRow, Form, JsonOrCsv, JsonResponse};
 use crate::problem::Problem;
 use crate::schema::List;
 use crate::schema::book::BookView;
@@ -25,7 +26,8 @@ use crate::trading::Trading;
 
 failures! {
     BookFailures: InvalidParameter, InstrumentNotFound;
-    TradesFailures: InvalidParameter, InstrumentNotFound, Overloaded, DatabaseUnavailable;
+    TradesFailures: InvalidParameter, InstrumentNotFound, NotAcceptable, Overloaded,
+        DatabaseUnavailable;
     InstrumentFailures: InstrumentNotFound;
     NoFailures: Forbidden;
 }
@@ -46,11 +48,20 @@ enum Book {
     Book(JsonResponse<BookView>),
 }
 
-#[derive(ApiResponse)]
-enum Trades {
-    /// The trades, newest first.
-    #[oai(status = 200)]
-    Trades(JsonResponse<List<TradeView, TRADES_MAX>>),
+type Trades = JsonOrCsv<List<TradeView, TRADES_MAX>>;
+
+impl CsvRow for TradeView {
+    const COLUMNS: &'static [&'static str] = &[
+        "trade_id",
+        "instrument",
+        "buy_order_id",
+        "sell_order_id",
+        "price",
+        "quantity",
+        "taker_side",
+        "sequence",
+        "timestamp",
+    ];
 }
 
 #[derive(ApiResponse)]
@@ -107,6 +118,7 @@ impl MarketDataCalls {
     async fn trades(
         &self,
         _by: Reader,
+        headers: &HeaderMap,
         /// Whose trades; the first configured instrument's if left out.
         instrument: Query<Option<SymbolText>>,
         /// How many trades at most.
@@ -114,6 +126,7 @@ impl MarketDataCalls {
         /// Only trades older than this one: its `trade_id`, as `BTC-USD-7`.
         before: Query<Option<TradeIdInput>>,
     ) -> Result<Trades, Failure<TradesFailures>> {
+        let form = Form::accepted(headers)?;
         let on = self.named(instrument.0)?;
         let limit = Limit::get(limit.0);
         let before = before.0.map(|text| {
@@ -140,7 +153,7 @@ impl MarketDataCalls {
         let views = trades
             .iter()
             .map(|trade| TradeView::new(trade, on.instrument()));
-        Ok(Trades::Trades(JsonResponse(List(views.collect()))))
+        Ok(JsonOrCsv::in_form(form, views.collect())?)
     }
 
     /// Read all instruments

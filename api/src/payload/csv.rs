@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::{JSON, JsonResponse};
 use crate::problem::{Code, Problem};
+use crate::schema::List;
 
 const CSV: &str = "text/csv";
 
@@ -122,6 +123,19 @@ impl<T> JsonOrCsv<T> {
         }
         let bytes = writer.into_inner().map_err(|error| broken(error.error()))?;
         Ok(Self::Csv(bytes.into()))
+    }
+}
+
+impl<R: CsvRow, const MAX: usize> JsonOrCsv<List<R, MAX>> {
+    /// A list in the form asked for.
+    ///
+    /// # Errors
+    /// As [`Self::csv`].
+    pub fn in_form(form: Form, rows: Vec<R>) -> Result<Self, Problem> {
+        match form {
+            Form::Json => Ok(Self::Json(List(rows))),
+            Form::Csv => Self::csv(&rows),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Who may do what, and how much.
 
 use std::process::Command;
+use std::sync::Arc;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use shardbook_api::app::create_key;
 use shardbook_api::settings::KeyArguments;
 use tempfile::TempDir;
 
-use crate::support::{Reply, TestApp, order_of};
+use crate::support::{Reply, TestApp, TestClock, order_of};
 
 /// An exchange that asks for keys, and its administrator's.
 struct Guarded {
@@ -598,4 +599,60 @@ async fn anothers_order_is_not_found_in_the_database_either() {
     assert_eq!(cancelled.await.problem(), NOT_FOUND);
     let both = guarded.admin().get_projected("/orders/x").await;
     assert_eq!(both.problem(), (409, "order_id_ambiguous"));
+}
+
+#[tokio::test]
+async fn a_trader_sees_its_own_settlement_lines_and_positions_and_a_reader_none() {
+    let clock = TestClock::at("2026-01-30T12:00:00Z");
+    let directory = tempfile::tempdir().unwrap();
+    let admin = key_made_by_hand(&directory, "admin", None);
+    let app = TestApp::open_by(Arc::new(clock.clone()), directory, "auth = 'on'").await;
+    let guarded = Guarded { app, admin };
+    let (_, alice) = guarded.key("trader", "alice", json!({})).await;
+    let (_, bob) = guarded.key("trader", "bob", json!({})).await;
+    let (_, eve) = guarded.key("reader", "eve", json!({})).await;
+    let [alice, bob, eve] = [&alice, &bob, &eve].map(|key| guarded.holds(key));
+    for (holder, order) in [
+        (&alice, "alice sells 1 @ 100.00"),
+        (&bob, "bob buys 1 @ 100.00"),
+    ] {
+        let placed = holder.post("/orders", &order_of(order, json!({}))).await;
+        assert_eq!(placed.status, StatusCode::CREATED, "{}", placed.text);
+    }
+    let positions = bob.get("/positions/bob").await.body;
+    assert_eq!(positions[0]["net_quantity"], "1.00000");
+    for (holder, path) in [(&alice, "/positions/bob"), (&eve, "/positions/bob")] {
+        assert_eq!(holder.get(path).await.problem(), (403, "forbidden"));
+    }
+    clock.set("2026-01-31T00:00:00Z");
+    let day = json!({"date": "2026-01-30"});
+    for holder in [&alice, &eve] {
+        let refused = holder.post("/admin/settlements", &day).await;
+        assert_eq!(refused.problem(), (403, "forbidden"));
+    }
+    while !guarded
+        .admin()
+        .post("/admin/settlements", &day)
+        .await
+        .status
+        .is_success()
+    {}
+    let lines = |reply: Reply| reply.body["lines"].as_array().unwrap().clone();
+    let path = "/settlements/2026-01-30";
+    let all = lines(guarded.admin().get(path).await);
+    let clients: Vec<_> = all.iter().map(|line| line["client_id"].clone()).collect();
+    assert_eq!(clients, ["alice", "bob"]);
+    assert_eq!(lines(alice.get(path).await), all[..1]);
+    assert_eq!(lines(bob.get(path).await), all[1..]);
+    let csv = guarded.app.request(Method::GET, path);
+    let csv = csv
+        .header("X-API-Key", alice.key)
+        .header("Accept", "text/csv");
+    let csv = Reply::of(csv).await;
+    assert_eq!(csv.text.lines().count(), 2, "{}", csv.text);
+    assert!(!csv.text.contains("bob"), "{}", csv.text);
+    for path in [path, "/settlements"] {
+        assert_eq!(eve.get(path).await.problem(), (403, "forbidden"), "{path}");
+    }
+    guarded.app.stop().await;
 }

@@ -9,12 +9,15 @@
 )]
 
 mod access;
+mod analytics;
 mod books;
+mod clearing;
 mod idempotency;
 mod instruments;
 mod lifecycle;
 mod lists;
 mod metrics;
+mod naive;
 #[path = "../../../storage/tests/support/postgres.rs"]
 #[allow(
     dead_code,

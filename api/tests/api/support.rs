@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
@@ -11,6 +12,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use shardbook_api::app::App;
 use shardbook_api::settings::{ServeArguments, Settings};
+use shardbook_engine::time::{Clock, SystemClock, Timestamp};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -41,6 +43,40 @@ pub(crate) struct TestApp {
     client: reqwest::Client,
     directory: TempDir,
     settings: String,
+    clock: Arc<dyn Clock>,
+}
+
+/// A clock that stands until it is set. Clones show the same time.
+#[derive(Clone)]
+pub(crate) struct TestClock(Arc<AtomicU64>);
+
+impl TestClock {
+    /// It shows `time`, RFC 3339.
+    pub(crate) fn at(time: &str) -> Self {
+        Self(Arc::new(AtomicU64::new(microseconds(time))))
+    }
+
+    /// Sets it to `time`, RFC 3339.
+    pub(crate) fn set(&self, time: &str) {
+        self.0.store(microseconds(time), Ordering::Relaxed);
+    }
+
+    /// Sets it forward.
+    pub(crate) fn forward(&self, by: Duration) {
+        let by = u64::try_from(by.as_micros()).unwrap();
+        self.0.fetch_add(by, Ordering::Relaxed);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_microseconds(self.0.load(Ordering::Relaxed))
+    }
+}
+
+fn microseconds(time: &str) -> u64 {
+    let time = chrono::DateTime::parse_from_rfc3339(time).unwrap();
+    u64::try_from(time.timestamp_micros()).unwrap()
 }
 
 /// What came back.
@@ -68,8 +104,19 @@ impl TestApp {
         Self::open(directory, settings).await
     }
 
+    /// The same by `clock`.
+    pub(crate) async fn start_by(clock: &TestClock, settings: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self::open_by(Arc::new(clock.clone()), directory, settings).await
+    }
+
     /// The same on a directory that may hold something already.
     pub(crate) async fn open(directory: TempDir, settings: &str) -> Self {
+        Self::open_by(Arc::new(SystemClock), directory, settings).await
+    }
+
+    /// The same by `clock`.
+    pub(crate) async fn open_by(clock: Arc<dyn Clock>, directory: TempDir, settings: &str) -> Self {
         let arguments = ServeArguments {
             config: Some(write_settings(directory.path(), settings)),
             listen: Some("127.0.0.1:0".to_owned()),
@@ -82,20 +129,23 @@ impl TestApp {
         let settings_read = Settings::read(&arguments).unwrap();
         let on_fatal = Arc::new(|error: &dyn std::error::Error| panic!("{error}"));
         Self {
-            app: App::start(settings_read, on_fatal).await.unwrap(),
+            app: App::start_by(Arc::clone(&clock), settings_read, on_fatal)
+                .await
+                .unwrap(),
             client: reqwest::Client::builder()
                 .timeout(PATIENCE)
                 .build()
                 .unwrap(),
             directory,
             settings: settings.to_owned(),
+            clock,
         }
     }
 
     /// Stops the exchange and starts it again on what it left.
     pub(crate) async fn restart(self) -> Self {
         self.app.stop().await;
-        Self::open(self.directory, &self.settings).await
+        Self::open_by(self.clock, self.directory, &self.settings).await
     }
 
     /// Stops the exchange.

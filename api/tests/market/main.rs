@@ -8,20 +8,29 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../api/naive.rs"]
+mod naive;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rust_decimal::Decimal;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
 use shardbook_api::app::App;
 use shardbook_api::settings::{ServeArguments, Settings};
+use shardbook_engine::time::{Clock, SystemClock, Timestamp};
 use shardbook_storage::database::{Database, DatabaseUrl};
 use shardbook_storage::entity::{order, trade};
 
 async fn start(data_dir: &Path, feed: &str) -> App {
+    start_by(Arc::new(SystemClock), data_dir, feed).await
+}
+
+async fn start_by(clock: Arc<dyn Clock>, data_dir: &Path, feed: &str) -> App {
     let arguments = ServeArguments {
         listen: Some("127.0.0.1:0".to_owned()),
         data_dir: Some(data_dir.display().to_string()),
@@ -31,7 +40,7 @@ async fn start(data_dir: &Path, feed: &str) -> App {
     };
     let settings = Settings::read(&arguments).unwrap();
     let on_fatal = Arc::new(|error: &dyn std::error::Error| panic!("{error}"));
-    App::start(settings, on_fatal).await.unwrap()
+    App::start_by(clock, settings, on_fatal).await.unwrap()
 }
 
 /// Asks until the answer is what is waited for.
@@ -240,4 +249,119 @@ async fn a_recording_is_taken_in_once_and_whole_however_often_it_is_played() {
     assert_eq!(first.book["asks"][0]["price"], "61686.00");
     let again = play(data_dir.path(), &recording).await;
     assert_eq!(again, first);
+}
+
+const HOUR: u64 = 3_600_000_000;
+
+/// Goes where the test has it go, in microseconds.
+#[derive(Clone)]
+struct TestClock(Arc<AtomicU64>);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_microseconds(self.0.load(Ordering::Relaxed))
+    }
+}
+
+impl TestClock {
+    fn forward(&self, microseconds: u64) {
+        self.0.fetch_add(microseconds, Ordering::Relaxed);
+    }
+}
+
+/// Whose an order of the recording is.
+fn owner(order_id: &str) -> String {
+    let feeds = ["binance-trades", "binance-depth"];
+    let feed = feeds.iter().find(|feed| order_id.starts_with(**feed));
+    (*feed.unwrap_or(&"alice")).to_owned()
+}
+
+/// All trades, oldest first, once the database has those that memory has not.
+async fn all_trades(app: &App) -> Vec<naive::NaiveTrade> {
+    let (mut newest_first, mut before) = (Vec::<Value>::new(), String::new());
+    loop {
+        let path = format!("/trades?limit=1000{before}");
+        let page = get_until(app, &path, Value::is_array).await;
+        let Some(last) = page.as_array().unwrap().last() else {
+            return naive::read(&newest_first);
+        };
+        before = format!("&before={}", last["trade_id"].as_str().unwrap());
+        newest_first.extend(page.as_array().unwrap().clone());
+    }
+}
+
+/// Every number that is told of the trades is the one counted over them.
+async fn check_numbers(app: &App, clock: &TestClock) -> Vec<naive::NaiveTrade> {
+    let trades = all_trades(app).await;
+    for (interval, minutes) in [("1m", 1), ("5m", 5), ("15m", 15), ("1h", 60), ("1d", 1_440)] {
+        let expected = naive::candles(&trades, minutes);
+        let mut told = Vec::new();
+        // In parts, oldest first: there may be more than one answer holds.
+        for part in expected.chunks(1_000) {
+            let time = |candle: &Value| candle["open_time"].as_str().unwrap().to_owned();
+            let after = expected.get(told.len() + part.len()).map(time);
+            let to = after.map_or_else(String::new, |after| format!("&to={after}"));
+            let from = time(&part[0]);
+            let path = format!("/analytics/candles?interval={interval}&limit=1000&from={from}{to}");
+            let answer = get_until(app, &path, Value::is_array).await;
+            told.extend(answer.as_array().unwrap().clone());
+        }
+        assert_eq!(told, expected, "{interval}");
+    }
+    for (window, minutes) in [("5m", 5), ("6h", 360), ("24h", 1_440)] {
+        let answer = get(app, &format!("/analytics/vwap?window={window}")).await;
+        naive::check_vwap(&trades, minutes, &answer);
+    }
+    naive::check_ticker(&trades, &get(app, "/analytics/ticker").await);
+    let today =
+        chrono::DateTime::from_timestamp_micros(i64::try_from(clock.now().microseconds()).unwrap());
+    let today = today.unwrap().format("%Y-%m-%d").to_string();
+    let expected = naive::lines(&trades, &today, "BTC-USD", owner);
+    for client in ["alice", "binance-depth", "binance-trades"] {
+        let told = get(app, &format!("/positions/{client}")).await;
+        let line = expected.iter().find(|line| line["client_id"] == client);
+        assert_eq!(told.as_array().unwrap().first(), line, "{client}");
+    }
+    trades
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_number_told_of_a_recording_is_that_of_its_trades() {
+    let Some(recording) = recording() else { return };
+    let data_dir = tempfile::tempdir().unwrap();
+    // 2026-01-30T00:00:00Z. Played within three days, which end meanwhile.
+    let clock = TestClock(Arc::new(AtomicU64::new(1_769_731_200_000_000)));
+    let first_day = clock.now();
+    let feed = format!("file:{}", recording.display());
+    let app = start_by(Arc::new(clock.clone()), data_dir.path(), &feed).await;
+    while get(&app, "/healthz").await["feed"]["status"] != "finished" {
+        if clock.now().since(first_day).as_secs() < 3 * 24 * 3_600 {
+            clock.forward(HOUR / 30);
+        }
+    }
+    let trades = check_numbers(&app, &clock).await;
+    assert!(trades.len() > 9_000, "{}", trades.len());
+    // A day and more later memory lets go of all of it.
+    clock.forward(26 * HOUR);
+    let http = reqwest::Client::new();
+    let order = json!({"client_id": "alice", "instrument": "BTC-USD", "side": "buy",
+                       "type": "market", "quantity": "0.00001"});
+    let base = format!("http://{}", app.address());
+    assert_eq!(place(http, base, order).await["status"], "filled");
+    check_numbers(&app, &clock).await;
+    app.stop().await;
+    let app = start_by(Arc::new(clock.clone()), data_dir.path(), "off").await;
+    let trades = check_numbers(&app, &clock).await;
+    let days: BTreeMap<String, ()> = trades
+        .iter()
+        .map(|trade| (trade.time.format("%Y-%m-%d").to_string(), ()))
+        .collect();
+    clock.forward(24 * HOUR);
+    for day in days.keys() {
+        let path = format!("/settlements/{day}");
+        let settlement = get_until(&app, &path, |answer| answer["lines"].is_array()).await;
+        let expected = naive::lines(&trades, day, "BTC-USD", owner);
+        assert_eq!(settlement["lines"], json!(expected), "{day}");
+    }
+    app.stop().await;
 }
