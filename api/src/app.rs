@@ -206,6 +206,7 @@ impl App {
         let clearing = start_clearing(&engine, &projection, exchange, &clock, &stopped).await;
         let sink = RouterSink::new(Arc::clone(engine.router()));
         let feed = Feed::start(settings.feed, traded, sink).await?;
+        let listings = Listings::of(&engine, control, settings.partitions, on_listed, &clock);
         let running = Running {
             router: Arc::clone(engine.router()),
             feed: feed.status(),
@@ -218,13 +219,7 @@ impl App {
             metrics,
             log: log.clone(),
             access,
-            listings: Listings::of(
-                &engine,
-                control,
-                settings.partitions,
-                on_listed,
-                Arc::clone(&clock),
-            ),
+            listings,
             clearing,
             clock,
             stopped: stopped.clone(),

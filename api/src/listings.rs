@@ -34,7 +34,7 @@ impl Listings {
         control: Control,
         partitions: u32,
         on_listed: OnListed,
-        clock: Arc<dyn Clock>,
+        clock: &Arc<dyn Clock>,
     ) -> Self {
         Self {
             control,
@@ -42,7 +42,7 @@ impl Listings {
             router: Arc::clone(exchange.router()),
             partitions,
             on_listed,
-            clock,
+            clock: Arc::clone(clock),
         }
     }
 
