@@ -182,8 +182,7 @@ impl App {
         let known = control.keys().to_vec();
         let control = Control::new(control, Arc::clone(&on_fatal));
         let access = access(&settings, &known, control.clone(), &metrics, &clock)?;
-        let hub = StreamHub::new(settings.stream_events);
-        let hub = Arc::new(hub.with_subscriptions_max(settings.subscriptions_max));
+        let hub = stream_hub(&settings);
         let log = start_log(settings.log_lines_per_second)?;
         let watchers = Watchers::new(&metrics, log.clone(), &hub, &traded);
         let setup = Setup {
@@ -285,6 +284,12 @@ impl App {
         self.projection.stop().await;
         self.log.end();
     }
+}
+
+/// What streams read from, as large as set.
+fn stream_hub(settings: &Settings) -> Arc<StreamHub> {
+    let hub = StreamHub::new(settings.stream_events);
+    Arc::new(hub.with_subscriptions_max(settings.subscriptions_max))
 }
 
 /// How much the exchange may hold, as set.
