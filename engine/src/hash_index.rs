@@ -1,7 +1,7 @@
 //! Values found by the hashes of keys that stand elsewhere, growing in steps that nobody notices.
 //!
 //! One hash table that doubles moves all it holds while everyone waits, and to move an entry it
-//! hashes the key again, which lies somewhere in memory: nearly half a second for a million ids.
+//! hashes the key again, which lies somewhere in memory: some tenths of a second for a million ids.
 //! Here the hashes are kept, and many small tables share the entries, each doubling by itself.
 
 use std::array;

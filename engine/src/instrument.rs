@@ -12,8 +12,10 @@ use crate::time::Timestamp;
 /// Most digits an increment may have after the point.
 const SCALE_MAX: u32 = 18;
 
-/// Most units of its last digit that an increment may be: keeps every sum of notionals that is
-/// shown as a decimal within `u128`.
+/// Most units of its last digit that an increment may be: keeps every trade's notional, shown as a
+/// decimal, within `u128`. Sums are not bounded by it: with a tick and a lot of this size, some
+/// 170 trades at the largest price and quantity leave the `i128` that the database's decimals are
+/// made of. At a hundredth and a hundred-thousandth it takes 10^14 of them.
 const MANTISSA_MAX: u64 = 1_000_000;
 
 /// The step between neighbouring prices (a tick) or quantities (a lot): `mantissa / 10^scale`.
