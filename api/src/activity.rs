@@ -13,24 +13,21 @@ mod allowance;
 mod lines;
 mod writer;
 
-use std::collections::HashMap;
 use std::io;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use poem::Response;
 use poem::http::{Method, StatusCode, Uri};
 use tracing::Level;
 
-use shardbook_engine::id::InstrumentId;
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::journal::Durable;
-use shardbook_engine::market_data::{Change, ChangeId, ChangeKind};
-use shardbook_engine::publisher::Publisher;
+use shardbook_engine::market_data::{Change, ChangeKind};
 
 use self::writer::Writer;
 use crate::problem::{Code, Problem, Told};
@@ -140,24 +137,26 @@ impl ActivityLog {
         })));
     }
 
-    /// Durable changes, in their order.
-    fn changed(&self, instrument: &Arc<Instrument>, changes: &[Change]) {
-        let told = changes.iter().filter(|change| match change.kind {
-            ChangeKind::Trade(_) | ChangeKind::Order(_) => true,
-            ChangeKind::Delta(_) => false,
-        });
-        let told: Vec<_> = told.cloned().collect();
-        let figures = &self.0.figures;
-        let waiting = figures
-            .changes_waiting
-            .fetch_add(told.len(), Ordering::Relaxed);
-        if waiting + told.len() > CHANGES_WAITING_MAX {
-            figures
-                .changes_waiting
-                .fetch_sub(told.len(), Ordering::Relaxed);
-            self.leave_out(orders_in(&told));
+    /// Durable changes, in their order. Costs one look at a cached number where the log's filter
+    /// lets no line about orders through.
+    pub fn changed(&self, instrument: &Arc<Instrument>, changes: Durable<&Vec<Change>>) {
+        if !tracing::enabled!(target: ORDERS, Level::INFO) {
             return;
         }
+        let changes = changes.into_inner();
+        let count = changes.iter().filter(|change| is_told(change)).count();
+        if count == 0 {
+            return;
+        }
+        let waiting = &self.0.figures.changes_waiting;
+        let waiting_before = waiting.fetch_add(count, Ordering::Relaxed);
+        if waiting_before + count > CHANGES_WAITING_MAX {
+            waiting.fetch_sub(count, Ordering::Relaxed);
+            self.leave_out(orders_in(changes));
+            return;
+        }
+        let mut told = Vec::with_capacity(count);
+        told.extend(changes.iter().filter(|change| is_told(change)).cloned());
         self.tell(Entry::Changes(Arc::clone(instrument), told));
     }
 
@@ -210,6 +209,14 @@ fn about_requests_enabled(status: StatusCode) -> bool {
     }
 }
 
+/// Whether a change is told of as a line or a part of one.
+const fn is_told(change: &Change) -> bool {
+    match change.kind {
+        ChangeKind::Trade(_) | ChangeKind::Order(_) => true,
+        ChangeKind::Delta(_) => false,
+    }
+}
+
 /// At least so many lines a batch would have been.
 fn orders_in(changes: &[Change]) -> u64 {
     let orders = changes.iter().filter(|change| match change.kind {
@@ -217,57 +224,4 @@ fn orders_in(changes: &[Change]) -> u64 {
         ChangeKind::Trade(_) | ChangeKind::Delta(_) => false,
     });
     u64::try_from(orders.count()).unwrap_or(u64::MAX)
-}
-
-/// Tells the log of changes, and then another publisher.
-pub struct LoggingPublisher<P> {
-    log: ActivityLog,
-    next: P,
-    instruments: RwLock<HashMap<InstrumentId, Arc<Instrument>>>,
-    is_live: AtomicBool,
-}
-
-impl<P> LoggingPublisher<P> {
-    /// Tells of changes of these instruments before `next` has them, once [`Self::go_live`] was
-    /// called.
-    pub fn new(log: ActivityLog, next: P, instruments: &[Arc<Instrument>]) -> Self {
-        let by_id = instruments
-            .iter()
-            .map(|instrument| (instrument.id, Arc::clone(instrument)));
-        Self {
-            log,
-            next,
-            instruments: RwLock::new(by_id.collect()),
-            is_live: AtomicBool::new(false),
-        }
-    }
-
-    /// Tells of the changes of one more instrument.
-    pub fn include(&self, instrument: &Arc<Instrument>) {
-        let mut instruments = self.instruments.write();
-        instruments.insert(instrument.id, Arc::clone(instrument));
-    }
-
-    /// From now on, changes are new and no longer those of a replayed journal.
-    pub fn go_live(&self) {
-        self.is_live.store(true, Ordering::Release);
-    }
-}
-
-impl<P: Publisher> Publisher for LoggingPublisher<P> {
-    fn begin_after(&self, instrument: InstrumentId, newest: ChangeId) {
-        self.next.begin_after(instrument, newest);
-    }
-
-    fn publish(&self, instrument: InstrumentId, changes: Durable<Vec<Change>>) {
-        if tracing::enabled!(target: ORDERS, Level::INFO) && self.is_live.load(Ordering::Acquire) {
-            let known = self.instruments.read().get(&instrument).cloned();
-            if let Some(known) = known {
-                let _: Durable<()> = changes
-                    .as_ref()
-                    .map(|changes| self.log.changed(&known, changes));
-            }
-        }
-        self.next.publish(instrument, changes);
-    }
 }

@@ -184,14 +184,14 @@ impl App {
         let access = access(&settings, &known, control.clone(), &metrics, &clock)?;
         let hub = stream_hub(&settings);
         let log = start_log(settings.log_lines_per_second)?;
-        let watchers = Watchers::new(&metrics, log.clone(), &hub, &traded);
+        let watchers = Arc::new(Watchers::new(&metrics, log.clone(), &hub, &traded));
         let setup = Setup {
             journals,
             checkpoints: checkpoints.clone(),
             instruments,
             limits: exchange_limits(&settings),
             clock: Arc::clone(&clock),
-            publisher: watchers.counting.clone(),
+            publisher: watchers.clone(),
             observer: Arc::new(metrics.clone()),
             on_fatal,
         };

@@ -11,6 +11,7 @@ pub mod activity;
 pub mod app;
 pub mod archive;
 pub mod asyncapi;
+pub mod by_instrument;
 pub mod calls;
 pub mod clearing;
 pub mod control;

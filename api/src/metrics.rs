@@ -21,10 +21,11 @@ use prometheus::{Encoder, TextEncoder};
 use thiserror::Error;
 
 use shardbook_engine::id::Symbol;
+use shardbook_engine::instrument::Instrument;
 
-pub use counting::CountingPublisher;
 pub use observed::Observed;
 
+use crate::by_instrument::ByInstrument;
 use crate::problem::Problem;
 use crate::schema::word::{Reason, Worded};
 
@@ -68,10 +69,12 @@ struct Inner {
     flush: BoundHistogram<f64>,
     batch: BoundHistogram<u64>,
     instruments: RwLock<HashMap<Symbol, Arc<InstrumentMetrics>>>,
+    /// The same, for what comes with every record.
+    by_number: ByInstrument<Arc<InstrumentMetrics>>,
 }
 
 /// One instrument's counters, bound to its name.
-struct InstrumentMetrics {
+pub(crate) struct InstrumentMetrics {
     received: BoundCounter<u64>,
     matched: BoundCounter<u64>,
     rejected: Vec<(Reason, BoundCounter<u64>)>,
@@ -148,6 +151,27 @@ impl Metrics {
         String::from_utf8(text).map_err(|error| MetricsError(error.to_string()))
     }
 
+    /// An instrument's own counters.
+    pub(crate) fn of_instrument(&self, instrument: &Instrument) -> Arc<InstrumentMetrics> {
+        let known = self.0.by_number.with(instrument.id, Arc::clone);
+        known.unwrap_or_else(|| {
+            let new = self.of(&instrument.symbol);
+            self.0.by_number.insert(instrument.id, Arc::clone(&new));
+            new
+        })
+    }
+
+    /// Counts what happened to an instrument.
+    fn at(&self, instrument: &Instrument, count: impl Fn(&InstrumentMetrics)) {
+        let known = self
+            .0
+            .by_number
+            .with(instrument.id, |metrics| count(metrics));
+        if known.is_none() {
+            count(&self.of_instrument(instrument));
+        }
+    }
+
     fn of(&self, instrument: &Symbol) -> Arc<InstrumentMetrics> {
         if let Some(known) = self.0.instruments.read().get(instrument) {
             return Arc::clone(known);
@@ -197,6 +221,7 @@ impl Inner {
                 .build()
                 .bind(&[]),
             instruments: RwLock::default(),
+            by_number: ByInstrument::default(),
             registry,
             provider,
         }
