@@ -1,3 +1,5 @@
+mod example;
+
 use super::*;
 use crate::settings::given::File;
 
