@@ -18,7 +18,8 @@ COPY api/Cargo.toml api/
 COPY load-test/Cargo.toml load-test/
 RUN mkdir engine/src storage/src feed/src api/src load-test/src \
     && touch engine/src/lib.rs storage/src/lib.rs feed/src/lib.rs api/src/lib.rs \
-    && echo 'fn main() {}' | tee api/src/main.rs > load-test/src/main.rs \
+    && echo 'fn main() {}' > api/src/main.rs \
+    && cp api/src/main.rs load-test/src/main.rs \
     && cargo build --release --locked --package shardbook --bin shardbook
 COPY engine/src engine/src
 COPY storage/src storage/src
