@@ -85,7 +85,7 @@ async fn read_events(address: &str, received: &mut Received<'_>) {
 #[tokio::test]
 async fn the_streams_take_the_documents_operations_and_send_its_messages() {
     let document = document();
-    let mut exchange = Exchange::new();
+    let mut exchange = Exchange::new("the Postman collection");
     exchange.serve(0, &["--feed", "off"].map(str::to_owned));
     let mut received = Received {
         document: &document,

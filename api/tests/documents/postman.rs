@@ -196,7 +196,7 @@ async fn run_all(exchange: &Exchange, key: &str) -> Ordered {
 
 #[tokio::test]
 async fn the_collections_requests_are_answered_as_it_says() {
-    let mut exchange = Exchange::new();
+    let mut exchange = Exchange::new("the Postman collection");
     exchange.serve(0, &["--feed", "off"].map(str::to_owned));
     let collection = run_all(&exchange, "").await;
     if std::env::var_os(WRITE).is_some() {
@@ -210,7 +210,7 @@ async fn with_keys_on_an_administrators_key_has_the_same_answers() {
     if std::env::var_os(WRITE).is_some() {
         return;
     }
-    let mut exchange = Exchange::new();
+    let mut exchange = Exchange::new("the Postman collection");
     let key = exchange.run("target/release/shardbook keys create --role admin --data-dir data");
     exchange.serve(0, &["--feed", "off", "--auth", "on"].map(str::to_owned));
     run_all(&exchange, key.trim()).await;

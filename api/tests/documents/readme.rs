@@ -1,4 +1,5 @@
-//! The README's examples, run from its top to its bottom against the real program.
+//! The examples of the README and of the page on operations, each run from its top to its bottom
+//! against the real program.
 //!
 //! - A `console` block holds commands after `$ `, each followed by what it prints. `./dev run` starts
 //!   the program (one that runs already is killed, as by `kill -9`); its data stays from one start
@@ -29,10 +30,19 @@ const PUBLIC_ADDRESS: &str = "127.0.0.1:8080";
 
 #[tokio::test]
 async fn the_readme_tells_what_happens() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let steps = crate::script::parse(&readme);
-    assert!(!steps.is_empty(), "the README has no example");
-    let mut exchange = Exchange::new();
+    tells_what_happens("README.md").await;
+}
+
+#[tokio::test]
+async fn the_page_on_operations_tells_what_happens() {
+    tells_what_happens("docs/operations.md").await;
+}
+
+async fn tells_what_happens(document: &'static str) {
+    let text = fs::read_to_string(root().join(document)).unwrap();
+    let steps = crate::script::parse(&text);
+    assert!(!steps.is_empty(), "{document} has no example");
+    let mut exchange = Exchange::new(document);
     for step in steps {
         match step {
             Step::Serve { line, arguments } => exchange.serve(line, &arguments),
@@ -43,7 +53,7 @@ async fn the_readme_tells_what_happens() {
             } => {
                 let output = exchange.run(&command);
                 if let Err(difference) = Expectation::new(&expectation).check(&output) {
-                    panic!("README.md:{line}: {command}\n{difference}\nit printed:\n{output}");
+                    panic!("{document}:{line}: {command}\n{difference}\nit printed:\n{output}");
                 }
             }
             Step::WebSocket { frames } => exchange.talk(&frames).await,
@@ -53,13 +63,15 @@ async fn the_readme_tells_what_happens() {
 
 /// The program as a reader of the README has it: built, and in a folder with its data beside it.
 pub(crate) struct Exchange {
+    /// What tells of it.
+    document: &'static str,
     folder: tempfile::TempDir,
     pub(crate) address: String,
     server: Option<Child>,
 }
 
 impl Exchange {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(document: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for shared in ["fixtures", "docs"] {
             symlink(root().join(shared), folder.path().join(shared)).unwrap();
@@ -68,6 +80,7 @@ impl Exchange {
         fs::create_dir_all(&built).unwrap();
         symlink(env!("CARGO_BIN_EXE_shardbook"), built.join("shardbook")).unwrap();
         Self {
+            document,
             folder,
             address: String::new(),
             server: None,
@@ -93,7 +106,8 @@ impl Exchange {
         let address = says.trim_end().strip_prefix("listening on http://");
         self.address = address.map(str::to_owned).unwrap_or_else(|| {
             let log = fs::read_to_string(self.log()).unwrap();
-            panic!("README.md:{line}: it does not serve, and says {says:?}:\n{log}")
+            let document = self.document;
+            panic!("{document}:{line}: it does not serve, and says {says:?}:\n{log}")
         });
     }
 
@@ -126,7 +140,8 @@ impl Exchange {
                         let next = tokio::time::timeout(PATIENCE, socket.next()).await;
                         let Ok(Some(Ok(message))) = next else {
                             panic!(
-                                "README.md:{line}: {text}\nnever came; these did: {received:#?}"
+                                "{}:{line}: {text}\nnever came; these did: {received:#?}",
+                                self.document
                             );
                         };
                         if let Message::Text(text) = message {
