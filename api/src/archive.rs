@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use shardbook_engine::candle::Candle;
 use shardbook_engine::id::{OrderId, Sequence, TradeNumber};
 use shardbook_engine::instrument::Instrument;
-use shardbook_engine::order::{Order, OrderWithTrades, Trade};
+use shardbook_engine::order::{Order, Trade};
 use shardbook_engine::time::Timestamp;
 use shardbook_storage::projector::{DatabaseState, ProjectorHandle, ProjectorStatus};
 use shardbook_storage::query::{
@@ -71,7 +71,7 @@ impl Archive {
         by: &Trader,
         id: &OrderId,
         marks: &[Mark],
-    ) -> Result<(Arc<Instrument>, OrderWithTrades), Problem> {
+    ) -> Result<(Arc<Instrument>, Order), Problem> {
         let _permit = self.permit()?;
         // Before the query, so that the query can't have missed what this says is there.
         let is_past_marks = self.is_past(marks)?;
@@ -93,8 +93,27 @@ impl Archive {
         if order.is_open() {
             return Err(behind());
         }
-        let trades = self.trades_of(&instrument, &order).await?;
-        Ok((instrument, OrderWithTrades { order, trades }))
+        Ok((instrument, order))
+    }
+
+    /// A closed order's newest trades, oldest first. Where the database is past its last change
+    /// and has fewer than it had, retention has deleted them.
+    ///
+    /// # Errors
+    /// [`Code::Overloaded`]; [`Code::DatabaseUnavailable`], also where some may be missing.
+    pub async fn trades_of(
+        &self,
+        instrument: &Arc<Instrument>,
+        order: &Order,
+    ) -> Result<Vec<Arc<Trade>>, Problem> {
+        if order.trade_count == 0 {
+            return Ok(Vec::new());
+        }
+        let _permit = self.permit()?;
+        self.caught_up(&[(Arc::clone(instrument), order.updated)])
+            .await?;
+        let trades = self.queries.trades_of(instrument, order.placed, order.side);
+        trades.await.map_err(|error| unanswered(&error))
     }
 
     /// The newest order of this id on each instrument of `marks` that has one.
@@ -146,17 +165,20 @@ impl Archive {
         }
     }
 
-    /// The `count` trades of an instrument numbered from `first` on, oldest first.
+    /// The `count` trades of an instrument numbered from `first` on, oldest first, which were
+    /// made by the record numbered `made_by`.
     ///
     /// # Errors
     /// [`Code::Overloaded`]; [`Code::DatabaseUnavailable`] where some are missing too.
     pub async fn trades_numbered(
         &self,
-        instrument: &Instrument,
+        instrument: &Arc<Instrument>,
         first: TradeNumber,
         count: usize,
+        made_by: Sequence,
     ) -> Result<Vec<Arc<Trade>>, Problem> {
         let _permit = self.permit()?;
+        self.caught_up(&[(Arc::clone(instrument), made_by)]).await?;
         let trades = self.queries.trades_numbered(instrument, first, count).await;
         let trades = trades.map_err(|error| unanswered(&error))?;
         if trades.len() < count {
@@ -275,18 +297,6 @@ impl Archive {
             self.queries.orders_by_id(id, known).await
         };
         found.map_err(|error| unanswered(&error))
-    }
-
-    async fn trades_of(
-        &self,
-        instrument: &Instrument,
-        order: &Order,
-    ) -> Result<Vec<Arc<Trade>>, Problem> {
-        if order.trade_count == 0 {
-            return Ok(Vec::new());
-        }
-        let trades = self.queries.trades_of(instrument, order.placed, order.side);
-        trades.await.map_err(|error| unanswered(&error))
     }
 
     fn permit(&self) -> Result<SemaphorePermit<'_>, Problem> {

@@ -234,7 +234,11 @@ impl Settings {
                     MarketDataLimits::default().closed_orders,
                     0..=COUNT_MAX,
                 )?,
-                ..MarketDataLimits::default()
+                trades: given.number(
+                    "trades_in_memory",
+                    MarketDataLimits::default().trades,
+                    0..=COUNT_MAX,
+                )?,
             },
             stream_events: given.number("stream_events", 10_000, 1..=COUNT_MAX)?,
             subscriptions_max: given.number(

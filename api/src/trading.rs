@@ -174,7 +174,7 @@ impl Trading {
         let from = TradeNumber::new(first.first_trade.get() + skipped);
         let trades = self
             .archive
-            .trades_numbered(instrument, from, shown)
+            .trades_numbered(instrument, from, shown, first.order.updated)
             .await?;
         Ok(OrderWithTrades {
             order: Order::clone(&first.order),
@@ -224,7 +224,7 @@ impl Trading {
                     Begun::NotInMemory => this.closed(&by, &order_id, None).await?,
                 };
                 if let Some((instrument, order)) = closed {
-                    return cancelled_before(&order.order, &instrument);
+                    return cancelled_before(&order, &instrument);
                 }
                 let command = Command::Cancel(cancel.clone());
                 let named = this.named(named.as_ref())?;
@@ -278,7 +278,7 @@ impl Trading {
             let Some((instrument, order)) = closed else {
                 return Err(restless(&order_id));
             };
-            let view = OrderView::new(&order.order, &instrument);
+            let view = OrderView::new(&order, &instrument);
             Err(Problem::order_not_open(view))
         };
         amended.map_err(move |problem| problem.about_order(&asked_for, client.as_ref()))

@@ -5,7 +5,8 @@
 //! never sees half a record. What it costs is bounded by what is open plus
 //! [`MarketDataLimits`], not by history: closed orders beyond the limit are let go of, and the
 //! newest of those is remembered, so that a reader who finds nothing knows what the database
-//! must have passed before "not found" is the truth.
+//! must have passed before "not found" is the truth. An open order's newest trades are kept with
+//! it; a closed one's are here as long as they are among the instrument's newest.
 //!
 //! The feed's orders are not kept once closed, in no number: a tape order never rests, and a
 //! mirrored one that traded is the database's to show.
@@ -40,7 +41,7 @@ use self::standing::Copies;
 use self::trades::RecentTrades;
 use crate::answer::{Answer, FirstAnswer};
 use crate::candle::Candle;
-use crate::id::{ClientId, OrderId, OrderRef, Sequence, TradeNumber};
+use crate::id::{ClientId, OrderId, Sequence, TradeNumber};
 use crate::instrument::Instrument;
 use crate::journal::Durable;
 use crate::order::{Order, OrderWithTrades, TRADES_SHOWN_MAX, Trade};
@@ -56,7 +57,8 @@ use crate::time::{Day, Timestamp};
 pub struct MarketDataLimits {
     /// Clients' closed orders, the newest.
     pub closed_orders: usize,
-    /// The instrument's trades, the newest.
+    /// The instrument's trades, the newest. A trade closes one of its orders: as many as closed
+    /// orders, and these have theirs at hand unless the feed trades much.
     pub trades: usize,
 }
 
@@ -64,7 +66,7 @@ impl Default for MarketDataLimits {
     fn default() -> Self {
         Self {
             closed_orders: 10_000,
-            trades: 1_000,
+            trades: 10_000,
         }
     }
 }
@@ -99,6 +101,15 @@ pub enum InstrumentStatus {
     Trading,
     /// It takes cancels only.
     Halted,
+}
+
+/// What memory knows of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KnownOrder {
+    /// The order with its newest trades, as many as an answer shows.
+    Whole(OrderWithTrades),
+    /// The order, which is closed; memory has let go of some of those trades.
+    WithoutTrades(Order),
 }
 
 /// The best levels of a book, and its sums.
@@ -223,38 +234,37 @@ impl MarketData {
         self.newest_change
     }
 
-    /// An order in memory, with its newest trades. Of several that had the id, the newest.
+    /// An order in memory. Of several that had the id, the newest.
     #[must_use]
-    pub fn order(&self, id: &OrderId) -> Option<OrderWithTrades> {
+    pub fn order(&self, id: &OrderId) -> Option<Order> {
         match mirror::parse_id(id) {
-            Some(order) => self.order_by_ref(order),
-            None => self.orders.find(id).map(|slot| self.with_trades(slot)),
+            Some(placed) => Some(self.mirror.show(placed, self.mirror.get(placed)?)),
+            None => self.orders.find(id).map(|slot| self.orders.show(slot)),
         }
     }
 
-    /// An order in memory by its placement, with its newest trades.
+    /// The same with its newest trades.
     #[must_use]
-    pub fn order_by_ref(&self, order: OrderRef) -> Option<OrderWithTrades> {
-        if order.index == 0 {
-            let slot = self.orders.placed_by(order.sequence)?;
-            return Some(self.with_trades(slot));
-        }
-        let row = self.mirror.get(order)?;
-        Some(OrderWithTrades {
-            order: self.mirror.show(order, row),
-            trades: row
-                .fills
-                .as_ref()
-                .map_or_else(Vec::new, |fills| fills.newest()),
+    pub fn order_with_trades(&self, id: &OrderId) -> Option<KnownOrder> {
+        let (order, fills) = match mirror::parse_id(id) {
+            Some(placed) => {
+                let row = self.mirror.get(placed)?;
+                (self.mirror.show(placed, row), &row.fills)
+            }
+            None => {
+                let slot = self.orders.find(id)?;
+                (self.orders.show(slot), &self.orders.get(slot).fills)
+            }
+        };
+        let trades = match fills {
+            Some(fills) if order.is_open() => Some(fills.newest()),
+            Some(_) => self.trades.of(&order),
+            None => Some(Vec::new()),
+        };
+        Some(match trades {
+            Some(trades) => KnownOrder::Whole(OrderWithTrades { order, trades }),
+            None => KnownOrder::WithoutTrades(order),
         })
-    }
-
-    fn with_trades(&self, slot: slab::Slot) -> OrderWithTrades {
-        let fills = &self.orders.get(slot).fills;
-        OrderWithTrades {
-            order: self.orders.show(slot),
-            trades: fills.as_ref().map_or_else(Vec::new, |fills| fills.newest()),
-        }
     }
 
     /// A first answer with its newest trades, or `None` if memory has let go of some of them.

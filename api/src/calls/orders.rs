@@ -241,9 +241,9 @@ impl Orders {
 
     /// Read an order
     ///
-    /// As it stands now, open or final, with the newest 1,000 of its trades. Of orders long closed
-    /// the database tells; while that is down or behind, 503 and not 404 says that it can't be
-    /// known.
+    /// As it stands now, open or final, with the newest 1,000 of its trades. Of orders long closed,
+    /// and of trades that closed ones had long ago, the database tells; while that is down or
+    /// behind, 503 and not 404 says that it can't be known.
     #[oai(path = "/orders/:order_id", method = "get", operation_id = "get_order")]
     async fn get(
         &self,

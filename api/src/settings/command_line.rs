@@ -225,6 +225,8 @@ serve_arguments! {
     queue_length: "NUMBER", "SHARDBOOK_QUEUE_LENGTH";
     /// Closed orders that each instrument keeps in memory [default: 10000]
     closed_orders_in_memory: "NUMBER", "SHARDBOOK_CLOSED_ORDERS_IN_MEMORY";
+    /// Trades that each instrument keeps in memory, with which its closed orders are shown; older ones are asked of the database [default: 10000]
+    trades_in_memory: "NUMBER", "SHARDBOOK_TRADES_IN_MEMORY";
     /// Open orders that a client may have on an instrument [default: 100000]
     open_orders_per_client: "NUMBER", "SHARDBOOK_OPEN_ORDERS_PER_CLIENT";
     /// Closed orders of an instrument whose ids can't be used again [default: 1000000]

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use shardbook_engine::id::{OrderId, Symbol};
 use shardbook_engine::instrument::Instrument;
-use shardbook_engine::order::OrderWithTrades;
+use shardbook_engine::market_data::KnownOrder;
+use shardbook_engine::order::{Order, OrderWithTrades};
 use shardbook_engine::router::{InstrumentHandle, Location};
 
 use crate::access::Trader;
@@ -29,10 +30,13 @@ impl Trading {
             None => self.locate(by, order_id)?,
         };
         if let Some(on) = &on {
-            let in_memory = on.market_data().read().order(order_id);
+            let in_memory = on.market_data().read().order_with_trades(order_id);
             match in_memory {
-                Some(order) if by.sees(&order.order.client) => {
+                Some(KnownOrder::Whole(order)) if by.sees(&order.order.client) => {
                     return Ok(OrderView::with_trades(&order, on.instrument()));
+                }
+                Some(KnownOrder::WithoutTrades(order)) if by.sees(&order.client) => {
+                    return self.with_archived_trades(order, on.instrument()).await;
                 }
                 // Its own may stand elsewhere, in the database.
                 Some(_) if instrument.is_some() => return Err(not_found(order_id)),
@@ -41,7 +45,18 @@ impl Trading {
         }
         let named = on.filter(|_| instrument.is_some());
         let (instrument, order) = self.archived(by, order_id, named.as_ref()).await?;
-        Ok(OrderView::with_trades(&order, &instrument))
+        self.with_archived_trades(order, &instrument).await
+    }
+
+    /// A closed order with its newest trades, which the database has.
+    async fn with_archived_trades(
+        &self,
+        order: Order,
+        instrument: &Arc<Instrument>,
+    ) -> Result<OrderView, Problem> {
+        let trades = self.archive.trades_of(instrument, &order).await?;
+        let order = OrderWithTrades { order, trades };
+        Ok(OrderView::with_trades(&order, instrument))
     }
 
     pub(super) fn named(
@@ -67,7 +82,7 @@ impl Trading {
                     let handle = self.router.instrument(symbol.as_str())?;
                     let order = handle.market_data().read().order(order_id);
                     // One on its way has no row yet, and may be anyone's.
-                    let is_own = order.is_none_or(|order| by.sees(&order.order.client));
+                    let is_own = order.is_none_or(|order| by.sees(&order.client));
                     is_own.then_some(handle)
                 });
                 let mut own: Vec<_> = own.collect();
@@ -88,13 +103,13 @@ impl Trading {
         by: &Trader,
         order_id: &OrderId,
         on: Option<&Arc<InstrumentHandle>>,
-    ) -> Result<Option<(Arc<Instrument>, OrderWithTrades)>, Problem> {
+    ) -> Result<Option<(Arc<Instrument>, Order)>, Problem> {
         if let Some(on) = on {
             let in_memory = on.market_data().read().order(order_id);
             if let Some(order) = in_memory {
                 visible(by, &order)?;
                 let instrument = Arc::clone(on.instrument());
-                return Ok((!order.order.is_open()).then_some((instrument, order)));
+                return Ok((!order.is_open()).then_some((instrument, order)));
             }
         }
         self.archived(by, order_id, on).await.map(Some)
@@ -105,7 +120,7 @@ impl Trading {
         by: &Trader,
         order_id: &OrderId,
         on: Option<&Arc<InstrumentHandle>>,
-    ) -> Result<(Arc<Instrument>, OrderWithTrades), Problem> {
+    ) -> Result<(Arc<Instrument>, Order), Problem> {
         let marks = self.marks(order_id, on);
         self.archive.order(by, order_id, &marks).await
     }
@@ -126,10 +141,10 @@ impl Trading {
 }
 
 /// Another's order does not exist for who asks.
-fn visible(by: &Trader, order: &OrderWithTrades) -> Result<(), Problem> {
-    if by.sees(&order.order.client) {
+fn visible(by: &Trader, order: &Order) -> Result<(), Problem> {
+    if by.sees(&order.client) {
         Ok(())
     } else {
-        Err(not_found(&order.order.id))
+        Err(not_found(&order.id))
     }
 }

@@ -175,7 +175,7 @@ impl Trading {
         };
         let is_listed = |order: &Order| client.is_none_or(|client| order.client == *client);
         let in_memory = candidates.iter().filter_map(|handle| {
-            let found = handle.market_data().read().order(id)?.order;
+            let found = handle.market_data().read().order(id)?;
             is_listed(&found).then(|| Place::of(&found, handle.instrument()))
         });
         let mut places: Vec<_> = in_memory.collect();

@@ -380,6 +380,36 @@ async fn a_closed_order_that_memory_let_go_of_comes_from_the_database() {
 }
 
 #[tokio::test]
+async fn a_closed_orders_trades_that_memory_let_go_of_come_from_the_database() {
+    let app = TestApp::start_with("trades_in_memory = 1").await;
+    let trades_of = async |id: &str| -> Vec<String> {
+        let order = app.get(&format!("/orders/{id}")).await;
+        assert_eq!(order.status, 200, "{}", order.text);
+        let trades = order.body["trades"].as_array().unwrap();
+        assert_eq!(order.body["trade_count"], trades.len());
+        let ids = trades.iter().map(|trade| &trade["trade_id"]);
+        ids.map(|id| id.as_str().unwrap().to_owned()).collect()
+    };
+    app.placed("alice sells 2 @ 100 as a1").await;
+    app.placed("bob buys 1 @ 100 as b1").await;
+    app.placed("alice sells 3 @ 99 as a2").await;
+    let swept = json!({"idempotency_key": "swept"});
+    let first = app.place("bob buys 4 @ 100 as b2", swept.clone()).await;
+    assert_eq!(first.body["trade_count"], 2);
+    // Memory has the last of three trades, which both a1 and b2 had.
+    assert_eq!(trades_of("a1").await, ["BTC-USD-1", "BTC-USD-3"]);
+    assert_eq!(trades_of("a2").await, ["BTC-USD-2"]);
+    assert_eq!(trades_of("b1").await, ["BTC-USD-1"]);
+    assert_eq!(trades_of("b2").await, ["BTC-USD-2", "BTC-USD-3"]);
+    let again = app.place("bob buys 4 @ 100 as b2", swept).await;
+    assert_eq!((again.status, again.body), (first.status, first.body));
+    app.placed("bob buys 1 @ 101 as b3").await;
+    assert_eq!(trades_of("b3").await, [""; 0]);
+    assert_eq!(trades_of("a1").await, ["BTC-USD-1", "BTC-USD-3"]);
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn a_journal_that_takes_more_of_the_disk_than_it_should_is_told_of() {
     let app = TestApp::start_with("journal_bytes_max = 2097152").await;
     let health = loop {

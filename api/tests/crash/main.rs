@@ -298,6 +298,10 @@ impl Place {
     }
 
     fn serve(&self) -> Server {
+        self.serve_with(&[])
+    }
+
+    fn serve_with(&self, more: &[&str]) -> Server {
         let arguments = [
             "--feed",
             "off",
@@ -308,7 +312,7 @@ impl Place {
             "--journal-segment-bytes",
             "1048576",
         ];
-        Server::start(self.data_dir.path(), &arguments)
+        Server::start(self.data_dir.path(), &[&arguments, more].concat())
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::postgres::Postgres;
@@ -208,6 +208,58 @@ async fn whatever_becomes_of_postgresql_no_order_waits_for_it_and_the_tables_com
     load.end().await;
     health(&server.base, "no lag", is_caught_up).await;
     judge(&place, &server.base, &log).await;
+    assert_eq!(server.terminate(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_order_whose_trades_only_the_database_has_is_not_shown_without_them() {
+    let postgres = Postgres::start();
+    let place = Place::on(postgres.default_database());
+    let server = place.serve_with(&["--trades-in-memory=1"]);
+    let http = reqwest::Client::new();
+    let order_url = |id: &str| format!("{}/orders/{id}", server.base);
+    let placed = async |id: &str, side: &str, quantity: &str| {
+        let order = json!({
+            "order_id": id, "client_id": id, "instrument": "BTC-USD", "side": side,
+            "type": "limit", "price": 100, "quantity": quantity,
+        });
+        let sent = http.post(format!("{}/orders", server.base)).json(&order);
+        assert_eq!(sent.send().await.unwrap().status(), 201);
+    };
+    placed("maker", "sell", "5").await;
+    for taker in ["first", "second"] {
+        placed(taker, "buy", "1").await;
+    }
+    health(&server.base, "no lag", is_caught_up).await;
+    postgres.stop();
+    let is_down = |health: &Value| health["database"]["status"] == "down";
+    health(&server.base, "a database that is away", is_down).await;
+
+    let read = async |id: &str| {
+        let response = http.get(order_url(id)).send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, response.json::<Value>().await.unwrap())
+    };
+    let (status, problem) = read("first").await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (503, &json!("database_unavailable"))
+    );
+    // The newest trade is at hand, and so are those of an open order.
+    for (id, trades) in [("second", 1), ("maker", 2)] {
+        let (status, order) = read(id).await;
+        assert_eq!(status, 200, "{id}: {order}");
+        assert_eq!(order["trades"].as_array().unwrap().len(), trades, "{order}");
+    }
+    let cancel = http.post(order_url("first/cancel")).send().await.unwrap();
+    assert_eq!(cancel.status(), 409, "an answer without trades needs none");
+
+    postgres.resume();
+    let (status, order) = get(&http, order_url("first")).await;
+    assert_eq!(
+        (status, &order["trades"][0]["trade_id"]),
+        (200, &json!("BTC-USD-1"))
+    );
     assert_eq!(server.terminate(), Some(0));
 }
 

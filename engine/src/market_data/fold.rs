@@ -11,8 +11,8 @@ use crate::market_data::mirror::MirrorRow;
 use crate::market_data::slab::Slot;
 use crate::market_data::{InstrumentStatus, MarketData};
 use crate::order::{
-    CancelReason, Order, OrderKind, OrderState, OrderWithTrades, SelfTradePrevention, Trade,
-    TradeParty,
+    CancelReason, Order, OrderKind, OrderState, OrderWithTrades, SelfTradePrevention,
+    TRADES_SHOWN_MAX, Trade, TradeParty,
 };
 use crate::price::Price;
 use crate::quantity::{Notional, Quantity};
@@ -458,17 +458,15 @@ impl Fold<'_> {
                 unreachable!("the command touches its order")
             }
         };
-        let with_trades = |from: TradeNumber| OrderWithTrades {
+        // All trades of the record are those of the order that came in by it.
+        let with_trades = || OrderWithTrades {
             order: Order::clone(&order()),
-            trades: touched
-                .first()
-                .and_then(|slot| self.market.orders.get(*slot).fills.as_ref())
-                .map_or_else(Vec::new, |fills| fills.newest_from(from)),
+            trades: self.newest_told(first_order),
         };
         match &self.record.command {
-            Command::Place(_) => Answer::Placed(with_trades(self.record.first_trade)),
+            Command::Place(_) => Answer::Placed(with_trades()),
             Command::Cancel(_) => Answer::Cancelled(order()),
-            Command::Amend(_) => Answer::Amended(with_trades(self.record.first_trade)),
+            Command::Amend(_) => Answer::Amended(with_trades()),
             Command::MassCancel(_) => Answer::MassCancelled(
                 touched
                     .iter()
@@ -482,6 +480,22 @@ impl Fold<'_> {
             | Command::Resume
             | Command::CloseDay(_) => Answer::Applied,
         }
+    }
+
+    /// The newest [`TRADES_SHOWN_MAX`] trades of the record, oldest first; the changes up to
+    /// `end` tell of them last.
+    fn newest_told(&self, end: usize) -> Vec<Arc<Trade>> {
+        let own = |change: &Change| match &change.kind {
+            ChangeKind::Trade(trade) if change.id.sequence == self.record.sequence => {
+                Some(Arc::clone(trade))
+            }
+            ChangeKind::Trade(_) | ChangeKind::Order(_) | ChangeKind::Delta(_) => None,
+        };
+        let told = self.applied.changes.get(..end).unwrap_or_default();
+        let newest = told.iter().rev().map_while(own).take(TRADES_SHOWN_MAX);
+        let mut trades: Vec<_> = newest.collect();
+        trades.reverse();
+        trades
     }
 
     /// Notes that the record changes a client's order; to be called before it does.

@@ -183,8 +183,12 @@ impl Orders {
             .insert(hash, slot, |other| rows.get(other).id == *id);
     }
 
-    /// Notes that the order closed. It stays readable until `closed_max` others have closed.
+    /// Notes that the order closed. It stays readable until `closed_max` others have closed, its
+    /// trades while they are among the instrument's newest.
     pub(super) fn close(&mut self, slot: Slot) {
+        if let Some(fills) = &mut self.rows.get_mut(slot).fills {
+            fills.let_go();
+        }
         self.closed.push_back(slot);
     }
 

@@ -11,13 +11,14 @@ use rust_decimal::Decimal;
 use self::naive::{Naive, a_step};
 use super::*;
 use crate::candle::gather;
-use crate::command::Command;
+use crate::command::{Cancel, Command, Requester};
 use crate::event::{Event, Maker};
-use crate::id::{ClientId, InstrumentId, Symbol};
+use crate::id::{ClientId, InstrumentId, OrderRef, Symbol};
 use crate::instrument::Increment;
 use crate::journal::Position;
 use crate::order::{
-    ChosenId, NewOrder, Order, OrderKind, OrderStatus, Rejection, SelfTradePrevention, TimeInForce,
+    CancelReason, ChosenId, NewOrder, Order, OrderKind, OrderStatus, Rejection,
+    SelfTradePrevention, TimeInForce,
 };
 use crate::quantity::Quantity;
 use crate::time::Minutes;
@@ -126,6 +127,22 @@ fn check_changes(naive: &Naive, changes: &[Change]) {
     assert_eq!(told_orders, changed.cloned().collect::<Vec<_>>());
 }
 
+fn check_orders(naive: &Naive, market: &MarketData) {
+    for order in &naive.orders {
+        let is_in_memory = naive.is_in_memory(order);
+        let expected = is_in_memory.then(|| naive.known(order));
+        assert_eq!(market.order_with_trades(&order.id), expected);
+        assert_eq!(market.order(&order.id), is_in_memory.then(|| order.clone()));
+    }
+    // Of trades, no more is held than the newest and those of what is open.
+    let held: Vec<_> = market
+        .kept_trades()
+        .iter()
+        .map(|held| held.number)
+        .collect();
+    assert_eq!(held, naive.trades_to_hold());
+}
+
 fn check_reads(naive: &Naive, market: &MarketData) {
     for (side, totals) in [
         (Side::Buy, market.totals(Side::Buy)),
@@ -144,11 +161,6 @@ fn check_reads(naive: &Naive, market: &MarketData) {
             totals.volume,
             levels.iter().map(|(_, level)| level.volume).sum()
         );
-    }
-    for order in &naive.orders {
-        let expected = naive.is_in_memory(order).then(|| naive.with_trades(order));
-        assert_eq!(market.order_by_ref(order.placed), expected);
-        assert_eq!(market.order(&order.id), expected);
     }
     let in_memory = || {
         let mut orders: Vec<_> = naive
@@ -426,10 +438,12 @@ fn check_answer(naive: &Naive, record: &Record, answer: &Answer) {
         }
     };
     let order = naive.orders.iter().find(|order| order.id == *id).unwrap();
-    let mut expected = naive.with_trades(order);
-    expected
-        .trades
-        .retain(|trade| trade.sequence == record.sequence);
+    let own = naive.trades_of(order);
+    let own = own.filter(|trade| trade.sequence == record.sequence);
+    let expected = OrderWithTrades {
+        order: order.clone(),
+        trades: own.cloned().map(Arc::new).collect(),
+    };
     match answer {
         Answer::Placed(order) | Answer::Amended(order) => assert_eq!(*order, expected),
         Answer::Cancelled(order) => assert_eq!(**order, expected.order),
@@ -452,6 +466,7 @@ proptest! {
             let answer = market.apply(Durable::at(Position::new(1), &record), &mut applied);
             check_answer(&naive, &record, &answer);
             check_changes(&naive, &applied.changes);
+            check_orders(&naive, &market);
             check_reads(&naive, &market);
             check_trades(&naive, &market);
             check_candles(&naive, &market);
@@ -520,14 +535,12 @@ fn an_id_that_comes_back_names_the_newer_order_and_outlives_the_older() {
     for (sequence, name) in [(1, "again"), (2, "again"), (3, "other")] {
         assert_eq!(apply(&mut market, &rejected(sequence, name)).let_go, []);
         if sequence == 2 {
-            assert_eq!(market.order(&id).unwrap().order.placed.sequence.get(), 2);
+            assert_eq!(market.order(&id).unwrap().placed.sequence.get(), 2);
         }
     }
-    assert_eq!(
-        market.order_by_ref(OrderRef::single(Sequence::new(1))),
-        None
-    );
-    assert_eq!(market.order(&id).unwrap().order.placed.sequence.get(), 2);
+    let kept: Vec<_> = market.closed_orders().map(Sequence::get).collect();
+    assert_eq!(kept, [2, 3]);
+    assert_eq!(market.order(&id).unwrap().placed.sequence.get(), 2);
     assert_eq!(
         apply(&mut market, &rejected(4, "other-2")).let_go,
         std::slice::from_ref(&id)
@@ -536,7 +549,7 @@ fn an_id_that_comes_back_names_the_newer_order_and_outlives_the_older() {
 }
 
 #[test]
-fn a_first_answer_finds_its_trades_in_its_order_when_the_instrument_has_let_go_of_them() {
+fn a_first_answer_finds_its_trades_in_its_open_order_when_the_instrument_has_let_go_of_them() {
     let limits = MarketDataLimits {
         closed_orders: 9,
         trades: 1,
@@ -553,10 +566,10 @@ fn a_first_answer_finds_its_trades_in_its_order_when_the_instrument_has_let_go_o
     };
     apply(
         &mut market,
-        &place(2, "a", Side::Buy, 2, vec![traded(), traded()], 1),
+        &place(2, "a", Side::Buy, 3, vec![traded(), traded()], 1),
     );
     let first = FirstAnswer {
-        order: Arc::new(market.order(&OrderId::new("a").unwrap()).unwrap().order),
+        order: Arc::new(market.order(&OrderId::new("a").unwrap()).unwrap()),
         first_trade: TradeNumber::new(1),
     };
     apply(&mut market, &place(3, "b", Side::Buy, 1, vec![traded()], 3));
@@ -569,6 +582,21 @@ fn a_first_answer_finds_its_trades_in_its_order_when_the_instrument_has_let_go_o
         .map(|trade| trade.number.get())
         .collect();
     assert_eq!(numbers, [1, 2]);
+    // Once it is closed, the database has them.
+    let closed = Record {
+        sequence: Sequence::new(4),
+        command: Command::Cancel(Cancel {
+            order_id: OrderId::new("a").unwrap(),
+            requester: Requester::Anyone,
+        }),
+        events: vec![Event::Cancelled {
+            order: OrderRef::single(Sequence::new(2)),
+            reason: CancelReason::Requested,
+        }],
+        ..place(4, "a", Side::Buy, 3, Vec::new(), 4)
+    };
+    apply(&mut market, &closed);
+    assert_eq!(market.replayed(&first), None);
 }
 
 #[test]

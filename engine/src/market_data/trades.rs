@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::id::TradeNumber;
-use crate::order::{TRADES_SHOWN_MAX, Trade};
+use crate::order::{Order, TRADES_SHOWN_MAX, Trade};
 use crate::quantity::{Notional, Quantity};
 
 /// Whether memory alone can answer.
@@ -100,9 +100,31 @@ impl RecentTrades {
     pub(super) fn numbered(&self, first: TradeNumber, count: usize) -> Option<Vec<Arc<Trade>>> {
         numbered(&self.trades, first, count)
     }
+
+    /// An order's newest [`TRADES_SHOWN_MAX`], oldest first, or `None` unless all are here. Looks
+    /// at what traded between its placement and its last change, from the newest back.
+    pub(super) fn of(&self, order: &Order) -> Option<Vec<Arc<Trade>>> {
+        let count = usize::try_from(order.trade_count).unwrap_or(usize::MAX);
+        let shown = count.min(TRADES_SHOWN_MAX);
+        let up_to = |sequence| {
+            self.trades
+                .partition_point(|trade| trade.sequence <= sequence)
+        };
+        let mut trades: Vec<_> = self
+            .trades
+            .range(..up_to(order.updated))
+            .rev()
+            .take_while(|trade| trade.sequence >= order.placed.sequence)
+            .filter(|trade| [trade.buy.placed, trade.sell.placed].contains(&order.placed))
+            .take(shown)
+            .cloned()
+            .collect();
+        trades.reverse();
+        (trades.len() == shown).then_some(trades)
+    }
 }
 
-/// What has traded of one order, and its newest trades.
+/// What has traded of one order, and while it is open its newest trades.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fills {
     pub(super) quantity: Quantity,
@@ -136,15 +158,14 @@ impl Fills {
         }
     }
 
-    /// The newest [`TRADES_SHOWN_MAX`], oldest first.
+    /// An open order's newest [`TRADES_SHOWN_MAX`], oldest first; none of a closed one's.
     pub(super) fn newest(&self) -> Vec<Arc<Trade>> {
         self.newest.iter().cloned().collect()
     }
 
-    /// Of those, the ones from the trade numbered `first` on.
-    pub(super) fn newest_from(&self, first: TradeNumber) -> Vec<Arc<Trade>> {
-        let from = self.newest.partition_point(|trade| trade.number < first);
-        self.newest.range(from..).cloned().collect()
+    /// Forgets the trades, but not what they came to: the order closed.
+    pub(super) fn let_go(&mut self) {
+        self.newest = VecDeque::new();
     }
 
     /// The `count` trades numbered on from `first`, or `None` unless all are here.

@@ -26,7 +26,7 @@ use shardbook_engine::exchange::{Exchange, ExchangeLimits, Setup};
 use shardbook_engine::id::{ClientId, IdempotencyKey, InstrumentId, OrderId, Symbol};
 use shardbook_engine::instrument::{Increment, Instrument};
 use shardbook_engine::journal::{Durable, Journal, Part};
-use shardbook_engine::market_data::{Change, ChangeId, MarketDataLimits};
+use shardbook_engine::market_data::{Change, ChangeId, KnownOrder, MarketDataLimits};
 use shardbook_engine::observer::NoObserver;
 use shardbook_engine::order::{
     CancelReason, ChosenId, NewOrder, OrderKind, OrderState, SelfTradePrevention, TimeInForce,
@@ -452,8 +452,8 @@ async fn an_order_that_sweeps_more_than_a_frame_holds_is_read_back_whole() {
     let market_data = handle(&exchange, "BTC-USD");
     let market_data = market_data.market_data().read();
     assert_eq!(
-        market_data.order(&OrderId::new("sweep").unwrap()).unwrap(),
-        swept
+        market_data.order_with_trades(&OrderId::new("sweep").unwrap()),
+        Some(KnownOrder::Whole(swept))
     );
     assert!(market_data.order_book(10).asks.is_empty());
 }

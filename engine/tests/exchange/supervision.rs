@@ -208,7 +208,7 @@ async fn under_load_the_other_instrument_does_not_notice_a_panic() {
             for number in 0..ORDERS {
                 let id = OrderId::new(&format!("{client}-{number}")).unwrap();
                 let order = shard.market_data().read().order(&id).unwrap();
-                assert!(order.order.placed.sequence.get() > 0);
+                assert!(order.placed.sequence.get() > 0);
             }
         }
     }
@@ -348,7 +348,7 @@ async fn under_load_a_shard_is_rebuilt_from_a_checkpoint_where_the_journals_begi
     for (client, placing) in (0_u64..).zip(clients) {
         for number in 0..placing.await.unwrap() {
             let id = OrderId::new(&format!("{client}-{number}")).unwrap();
-            let order = btc.market_data().read().order(&id).unwrap().order;
+            let order = btc.market_data().read().order(&id).unwrap();
             sequences.push(order.placed.sequence.get());
         }
     }
@@ -417,7 +417,7 @@ async fn a_panic_while_readers_are_told_ends_the_process_and_loses_nothing() {
     let again = router.call(&btc, keyed("b", Side::Sell, 100, 5)).await;
     assert!(matches!(again, Ok(Answer::Replayed(_))), "{again:?}");
     let a = btc.market_data().read().order(&OrderId::new("a").unwrap());
-    assert_eq!(a.unwrap().order.state, OrderState::Filled);
+    assert_eq!(a.unwrap().state, OrderState::Filled);
     exchange.stop().await;
 }
 

@@ -1,6 +1,6 @@
 //! A fold that keeps every order and trade, and steps that make valid records for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ use crate::command::{
 };
 use crate::event::{Event, Maker, MirrorMaker, Priority};
 use crate::id::{ClientId, InstrumentId, OrderId, OrderRef, Sequence, TradeNumber};
-use crate::market_data::Level;
+use crate::market_data::{KnownOrder, Level};
 use crate::order::{
     CancelReason, ChosenId, NewOrder, Order, OrderKind, OrderState, OrderWithTrades, Rejection,
     SelfTradePrevention, TimeInForce, Trade, TradeParty,
@@ -530,18 +530,36 @@ impl Naive {
         }
     }
 
-    pub(super) fn with_trades(&self, order: &Order) -> OrderWithTrades {
-        let is_its = |trade: &&Trade| [trade.buy.placed, trade.sell.placed].contains(&order.placed);
-        OrderWithTrades {
-            order: order.clone(),
-            trades: self
-                .trades
-                .iter()
-                .filter(is_its)
-                .cloned()
-                .map(Arc::new)
-                .collect(),
+    /// What memory is to know of an order that is in it.
+    pub(super) fn known(&self, order: &Order) -> KnownOrder {
+        let trades: Vec<_> = self.trades_of(order).cloned().map(Arc::new).collect();
+        let is_held = |trade: &Arc<Trade>| trade.number >= self.oldest_held();
+        if order.is_open() || trades.iter().all(is_held) {
+            let order = order.clone();
+            KnownOrder::Whole(OrderWithTrades { order, trades })
+        } else {
+            KnownOrder::WithoutTrades(order.clone())
         }
+    }
+
+    /// The trades that are to be in memory: the newest, and those of open orders.
+    pub(super) fn trades_to_hold(&self) -> Vec<TradeNumber> {
+        let open = self.orders.iter().filter(|order| order.is_open());
+        let of_open = open.flat_map(|order| self.trades_of(order));
+        let newest = self.trades.iter().rev().take(LIMITS.trades);
+        let numbers = of_open.chain(newest).map(|trade| trade.number);
+        numbers.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    pub(super) fn trades_of(&self, order: &Order) -> impl Iterator<Item = &Trade> {
+        let placed = order.placed;
+        let is_its = move |trade: &&Trade| [trade.buy.placed, trade.sell.placed].contains(&placed);
+        self.trades.iter().filter(is_its)
+    }
+
+    fn oldest_held(&self) -> TradeNumber {
+        let let_go = self.trades.len().saturating_sub(LIMITS.trades);
+        TradeNumber::new(count(&self.trades[..let_go]) + 1)
     }
 
     pub(super) fn is_in_memory(&self, order: &Order) -> bool {
