@@ -130,9 +130,11 @@ impl Clearing {
         }
     }
 
-    /// Settles every day that is closed and not settled; says whether the database holds all of
-    /// them up to `last`.
+    /// Settles every day that is closed and not settled; says whether nothing is left to settle up
+    /// to `last`.
     async fn settle_through(&self, last: Option<Day>) -> bool {
+        // Found out before: a day that the database takes in meanwhile is looked for once more.
+        let mut is_done = self.is_held(last);
         let Ok(days) = self.settlements.unsettled().await else {
             return false;
         };
@@ -145,9 +147,16 @@ impl Clearing {
                 Ok(Settled::Before(_)) => {}
                 Err(problem) => {
                     tracing::debug!(detail = problem.detail(), "a day is not settled yet");
+                    // Anything else would be the same again.
+                    is_done &= problem.code() != Code::DatabaseUnavailable;
                 }
             }
         }
+        is_done
+    }
+
+    /// Whether every instrument has closed its days up to `last` and the database holds them.
+    fn is_held(&self, last: Option<Day>) -> bool {
         self.router.instruments().iter().all(|handle| {
             let projected = self.projector.projected(handle.instrument().id);
             let market = handle.market_data().read();

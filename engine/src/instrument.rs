@@ -12,10 +12,9 @@ use crate::time::Timestamp;
 /// Most digits an increment may have after the point.
 const SCALE_MAX: u32 = 18;
 
-/// Most units of its last digit that an increment may be: keeps every trade's notional, shown as a
-/// decimal, within `u128`. Sums are not bounded by it: with a tick and a lot of this size, some
-/// 170 trades at the largest price and quantity leave the `i128` that the database's decimals are
-/// made of. At a hundredth and a hundred-thousandth it takes 10^14 of them.
+/// Most units of its last digit that an increment may be. Shown as decimals, sums of ticks times
+/// lots, which are below 2^128, are then below 2^168: they need 256 bits outside of the engine, and
+/// no more of them. One trade's own is at most 10^36 units and fits 128.
 const MANTISSA_MAX: u64 = 1_000_000;
 
 /// The step between neighbouring prices (a tick) or quantities (a lot): `mantissa / 10^scale`.

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
+use ethnum::I256;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder,
     QuerySelect, QueryTrait, RuntimeErr, SqlErr,
@@ -348,9 +349,10 @@ async fn net(
 
 /// Both nets of each instrument sum to zero: every trade has a buyer and a seller.
 fn check_balance(date: &str, lines: &[settlement_line::Model]) -> Result<(), SettlementError> {
-    let mut nets: BTreeMap<&str, Option<(i128, i128)>> = BTreeMap::new();
+    let zero = (I256::ZERO, I256::ZERO);
+    let mut nets: BTreeMap<&str, Option<(I256, I256)>> = BTreeMap::new();
     for line in lines {
-        let net = nets.entry(&line.instrument).or_insert(Some((0, 0)));
+        let net = nets.entry(&line.instrument).or_insert(Some(zero));
         *net = net.and_then(|(quantity, cash)| {
             Some((
                 quantity.checked_add(line.net_quantity.mantissa())?,
@@ -358,7 +360,7 @@ fn check_balance(date: &str, lines: &[settlement_line::Model]) -> Result<(), Set
             ))
         });
     }
-    match nets.into_iter().find(|(_, net)| *net != Some((0, 0))) {
+    match nets.into_iter().find(|(_, net)| *net != Some(zero)) {
         None => Ok(()),
         Some((instrument, _)) => Err(SettlementError::Unbalanced {
             date: date.to_owned(),

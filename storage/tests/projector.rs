@@ -19,6 +19,8 @@ mod market;
 #[allow(dead_code, reason = "another crate's tests use the rest")]
 mod postgres;
 
+#[path = "projector/largest.rs"]
+mod largest;
 #[path = "projector/settlements.rs"]
 mod settlements;
 #[path = "projector/sums.rs"]
@@ -117,8 +119,12 @@ impl Exchange {
             market::instrument(1, "ODD-TICK", "0.25", "3"),
             market::instrument(2, "FINE", "0.000000000001", "0.0000000001"),
         ];
+        Self::of(instruments.map(Market::new), seed)
+    }
+
+    fn of(markets: [Market; 3], seed: u64) -> Self {
         Self {
-            markets: instruments.map(Market::new),
+            markets,
             heads: Arc::new(Heads(Mutex::default())),
             journals: [MemoryJournal::new(), MemoryJournal::new()],
             random: Random::seeded(seed),

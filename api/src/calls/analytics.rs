@@ -262,10 +262,13 @@ impl AnalyticsCalls {
     ) -> Result<Positions, Failure<PositionsFailures>> {
         let client = client_id.0.0;
         by.client_or_own(Some(client.clone()))?;
-        let today = self.clock.now().day();
+        let now = self.clock.now();
         let handles = self.trading.router().instruments();
         let lines = handles.iter().filter_map(|on| {
-            let position = on.market_data().read().position(&client, today)?;
+            let market = on.market_data().read();
+            // Stamps never decrease, so that a clock may be behind them.
+            let today = now.max(market.timestamp()).day();
+            let position = market.position(&client, today)?;
             Some(SettlementLineView::running(
                 &client,
                 &position,

@@ -16,7 +16,7 @@ use crate::clearing::Clearing;
 use crate::documented::Failure;
 use crate::payload::{CsvRow, Form, JsonOrCsv, JsonRequest, JsonResponse};
 use crate::problem::{Code, Problem};
-use crate::request::read_object;
+use crate::request::{Fields, read_object};
 use crate::schema::clearing::{
     SettlementHeadView, SettlementLineView, SettlementRequest, SettlementView,
 };
@@ -154,6 +154,11 @@ fn view(settlement: &Settlement, own: Option<&ClientId>) -> SettlementView {
 
 fn read_day(text: &str) -> Result<Day, Problem> {
     let request: SettlementRequest<'_> = read_object(text)?;
+    let mut fields = Fields::default();
+    fields.required("date", request.date);
+    if !fields.is_empty() {
+        return Err(fields.into_problem());
+    }
     let date: Option<String> = request
         .date
         .and_then(|date| serde_json::from_str(date.get()).ok());

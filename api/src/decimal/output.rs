@@ -3,6 +3,7 @@
 use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use ethnum::{I256, U256};
 use serde::{Serialize, Serializer};
 
 use shardbook_engine::instrument::{Increment, Instrument};
@@ -19,8 +20,8 @@ const PERCENT_SCALE: u32 = 2;
 /// A decimal as it is shown: always all digits of its scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecimalText {
-    /// The value in units of the last digit shown.
-    units: u128,
+    /// The value in units of the last digit shown: of a day's notional below 2^168.
+    units: U256,
     scale: u32,
 }
 
@@ -28,7 +29,10 @@ impl DecimalText {
     /// `units` of the last digit, `scale` digits after the point.
     #[must_use]
     pub const fn new(units: u128, scale: u32) -> Self {
-        Self { units, scale }
+        Self {
+            units: U256::new(units),
+            scale,
+        }
     }
 
     fn increments(count: u128, increment: Increment) -> Self {
@@ -58,10 +62,10 @@ impl DecimalText {
     pub fn notional(notional: Notional, instrument: &Instrument) -> Self {
         let mantissa =
             u128::from(instrument.tick.mantissa()) * u128::from(instrument.lot.mantissa());
-        Self::new(
-            notional.ticks_times_lots() * mantissa,
-            instrument.tick.scale() + instrument.lot.scale(),
-        )
+        Self {
+            units: U256::new(notional.ticks_times_lots()) * U256::new(mantissa),
+            scale: instrument.tick.scale() + instrument.lot.scale(),
+        }
     }
 
     /// An increment as itself.
@@ -78,10 +82,12 @@ impl DecimalText {
         volume: Volume,
         instrument: &Instrument,
     ) -> Option<Self> {
-        let shift = 10_u128.pow(AVERAGE_EXTRA_DIGITS);
-        let numerator =
-            notional.ticks_times_lots() * u128::from(instrument.tick.mantissa()) * shift;
-        let units = divide_half_even(numerator, volume.lots())?;
+        let (notional, lots) = (notional.ticks_times_lots(), volume.lots());
+        let step = u128::from(instrument.tick.mantissa()) * 10_u128.pow(AVERAGE_EXTRA_DIGITS);
+        // Whole ticks and the rest apart: their product with the step would leave 128 bits. As the
+        // step is even, the rest's quotient is odd where the sum is.
+        let whole = notional.checked_div(lots)? * step;
+        let units = whole + divide_half_even(notional.checked_rem(lots)? * step, lots)?;
         Some(Self::new(
             units,
             instrument.tick.scale() + AVERAGE_EXTRA_DIGITS,
@@ -118,13 +124,27 @@ fn divide_half_even(numerator: u128, denominator: u128) -> Option<u128> {
 
 impl fmt::Display for DecimalText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.scale == 0 {
-            return write!(f, "{}", self.units);
+        // Nearly every number is short, and those are shown in the way that is fast.
+        if let Ok(units) = u128::try_from(self.units) {
+            let power = 10_u128.pow(self.scale);
+            return show(f, units / power, units % power, self.scale);
         }
-        let power = 10_u128.pow(self.scale);
-        let width = usize::try_from(self.scale).unwrap_or(usize::MAX);
-        write!(f, "{}.{:0width$}", self.units / power, self.units % power,)
+        let power = U256::new(10).pow(self.scale);
+        show(f, self.units / power, self.units % power, self.scale)
     }
+}
+
+fn show<N: fmt::Display>(
+    f: &mut fmt::Formatter<'_>,
+    whole: N,
+    fraction: N,
+    scale: u32,
+) -> fmt::Result {
+    if scale == 0 {
+        return write!(f, "{whole}");
+    }
+    let width = usize::try_from(scale).unwrap_or(usize::MAX);
+    write!(f, "{whole}.{fraction:0width$}")
 }
 
 /// A decimal that may be below zero.
@@ -137,19 +157,25 @@ pub struct SignedDecimalText {
 impl SignedDecimalText {
     /// `units` of the last digit, `scale` digits after the point.
     #[must_use]
-    pub const fn new(units: i128, scale: u32) -> Self {
+    pub fn new(units: I256, scale: u32) -> Self {
         Self {
-            is_negative: units < 0,
-            magnitude: DecimalText::new(units.unsigned_abs(), scale),
+            is_negative: units.is_negative(),
+            magnitude: DecimalText {
+                units: units.unsigned_abs(),
+                scale,
+            },
         }
     }
 
     /// One less another of the same scale.
     #[must_use]
-    pub const fn difference(one: DecimalText, less: DecimalText) -> Self {
+    pub fn difference(one: DecimalText, less: DecimalText) -> Self {
         Self {
             is_negative: one.units < less.units,
-            magnitude: DecimalText::new(one.units.abs_diff(less.units), one.scale),
+            magnitude: DecimalText {
+                units: one.units.max(less.units) - one.units.min(less.units),
+                scale: one.scale,
+            },
         }
     }
 
@@ -241,6 +267,10 @@ impl Serialize for DayText {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use shardbook_engine::id::{InstrumentId, Symbol};
+    use shardbook_engine::instrument::InstrumentSpecification;
+
     use super::*;
 
     #[test]
@@ -287,5 +317,60 @@ mod tests {
             let stamp = TimestampText(Timestamp::from_microseconds(microseconds));
             assert_eq!(stamp.to_string(), expected);
         }
+    }
+
+    #[test]
+    fn the_largest_sums_are_shown_with_every_digit() {
+        let instrument = extreme();
+        let trades = 10_u128.pow(14);
+        let notional = Notional::new(10_u128.pow(24) * trades);
+        let volume = Volume::new(10_u128.pow(12) * trades);
+        let shown = DecimalText::notional(notional, &instrument).to_string();
+        assert_eq!(shown, format!("1{}.{}", "0".repeat(38), "0".repeat(12)));
+        let average = DecimalText::average_price(notional, volume, &instrument).unwrap();
+        assert_eq!(average.to_string(), "1000000000000.0000000000");
+        let nothing = DecimalText::notional(Notional::ZERO, &instrument);
+        let shown =
+            SignedDecimalText::difference(nothing, DecimalText::notional(notional, &instrument));
+        assert_eq!(
+            shown.to_string(),
+            format!("-1{}.{}", "0".repeat(38), "0".repeat(12))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn an_average_is_what_256_bits_come_to_at_once(
+            ticks in 0_u128..10_u128.pow(12),
+            lots in 1_u128..10_u128.pow(26),
+            part in 0_u128..=1_000,
+        ) {
+            let notional = ticks * lots + lots / 1_000 * part;
+            let step = U256::new(10_u128.pow(6 + AVERAGE_EXTRA_DIGITS));
+            let (over, under) = (U256::new(notional) * step, U256::new(lots));
+            let twice_left = over % under * 2;
+            let is_odd = over / under % 2 == 1;
+            let up = twice_left > under || (twice_left == under && is_odd);
+            let expected = over / under + U256::from(up);
+            let (notional, volume) = (Notional::new(notional), Volume::new(lots));
+            let average = DecimalText::average_price(notional, volume, &extreme()).unwrap();
+            prop_assert_eq!((average.units, average.scale), (expected, 10));
+        }
+    }
+
+    fn extreme() -> Instrument {
+        // The most units of the last digit that an increment may be.
+        let step = Increment::new("1.000000".parse().unwrap()).unwrap();
+        let specification = InstrumentSpecification {
+            symbol: Symbol::new("X-Y").unwrap(),
+            tick: step,
+            lot: step,
+            min_quantity: Quantity::new(1).unwrap(),
+            max_quantity: Quantity::new(1_000).unwrap(),
+            min_notional: None,
+            price_band: None,
+            binance_symbol: None,
+        };
+        specification.numbered(InstrumentId::new(0), Timestamp::default())
     }
 }

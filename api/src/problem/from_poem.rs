@@ -46,7 +46,8 @@ fn reason(text: &str) -> &str {
 /// What can't be a name has nothing of that name; what is no day is a bad parameter.
 fn not_in_path(path: &ParsePathError) -> Problem {
     if path.reason.contains("DateInput") {
-        return Problem::parameter(path.name, reason(&path.reason));
+        // Its own word for it would be the number of its place.
+        return Problem::parameter("date", reason(&path.reason));
     }
     let code = if path.reason.contains("OrderId") {
         Code::OrderNotFound

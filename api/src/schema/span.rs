@@ -71,7 +71,7 @@ impl ParseFromParameter for Interval {
     }
 }
 
-/// A point in time, RFC 3339.
+/// A point in time, RFC 3339; before 1970, when nothing was, it is its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeInput(pub Timestamp);
 
@@ -80,7 +80,7 @@ impl ParseFromParameter for TimeInput {
         // A plus sign in a query is a space.
         let text = text.trim().replace(' ', "+");
         let time = DateTime::parse_from_rfc3339(&text).ok();
-        time.and_then(|time| u64::try_from(time.timestamp_micros()).ok())
+        time.and_then(|time| u64::try_from(time.timestamp_micros().max(0)).ok())
             .map(|microseconds| Self(Timestamp::from_microseconds(microseconds)))
             .ok_or_else(|| ParseError::custom("must be a time, as 2026-01-31T12:00:00Z"))
     }

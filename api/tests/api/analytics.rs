@@ -231,6 +231,10 @@ async fn what_is_no_window_interval_or_time_is_refused() {
             "{path}"
         );
     }
+    let ever = app
+        .get("/analytics/candles?from=0001-01-01T00:00:00Z")
+        .await;
+    assert_eq!(ever.status, 200, "{}", ever.text);
     let nobody = app.get("/positions/a%20b").await;
     assert_eq!(nobody.problem(), (404, "not_found"));
     let unknown = app.get("/analytics/ticker?instrument=XYZ").await;

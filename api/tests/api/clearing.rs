@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::{Value, json};
 
 use crate::analytics::{Random, all_trades, as_csv, owners, rows, trade};
@@ -39,7 +40,7 @@ async fn settled(app: &TestApp, date: &str) -> Reply {
 }
 
 /// Waits until the exchange has settled these days by itself.
-async fn settled_by_itself(app: &TestApp, dates: &[&str]) -> Value {
+pub(crate) async fn settled_by_itself(app: &TestApp, dates: &[&str]) -> Value {
     let waiting = async {
         loop {
             let listed = app.get("/settlements").await.body;
@@ -127,6 +128,8 @@ async fn a_trade_on_midnight_belongs_to_the_day_that_begins() {
     app.placed("carol sells 0.5 @ 100.00").await;
     app.placed("bob buys 0.5 @ 100.00").await;
     assert_eq!(app.get("/settlements/2026-01-30").await.body, first);
+    let bob = app.get("/positions/bob").await.body;
+    assert_eq!(bob[0]["bought_quantity"], "2.50000", "{bob}");
     clock.set("2026-02-01T00:00:00Z");
     let second = settled(&app, "2026-01-31").await.body;
     for (settlement, date, quantity) in [
@@ -186,14 +189,18 @@ async fn what_is_no_day_is_refused() {
         json!("2026-1-3"),
         json!("1969-12-31"),
         json!(20_260_130),
-        Value::Null,
     ] {
         let reply = app.post("/admin/settlements", &json!({"date": date})).await;
         assert_eq!(reply.problem(), (400, "invalid_parameter"), "{date}");
     }
+    for body in [json!({}), json!({"date": null}), json!([])] {
+        let reply = app.post("/admin/settlements", &body).await;
+        assert_eq!(reply.problem(), (422, "invalid_order"), "{body}");
+    }
     for path in ["/settlements/2026-02-30", "/settlements/today"] {
         let reply = app.get(path).await;
         assert_eq!(reply.problem(), (400, "invalid_parameter"), "{path}");
+        assert_eq!(reply.body["errors"][0]["field"], "date", "{path}");
     }
     app.stop().await;
 }
@@ -228,5 +235,50 @@ async fn with_the_database_down_it_says_so_and_settles_once_it_is_back() {
         settlement["lines"],
         json!(expected(&app, "2026-01-30").await)
     );
+    app.stop().await;
+}
+
+/// Whether a settlement has been broken off: a sequence counts in a transaction that comes to
+/// nothing, too.
+async fn was_refused(database: &DatabaseConnection) -> bool {
+    let asked = Statement::from_string(
+        database.get_database_backend(),
+        "SELECT is_called FROM tries",
+    );
+    let row = database.query_one_raw(asked).await.unwrap().unwrap();
+    row.try_get("", "is_called").unwrap()
+}
+
+#[tokio::test]
+async fn a_day_whose_settlement_the_database_broke_off_is_settled_by_itself_later() {
+    let server = Postgres::shared();
+    let clock = TestClock::at("2026-01-30T12:00:00Z");
+    let url = server.database();
+    let app = TestApp::start_by(&clock, &format!("database_url = \"{url}\"")).await;
+    app.placed("alice sells 3 @ 100.00").await;
+    app.placed("bob buys 1 @ 100.00").await;
+    // Its tables are there.
+    app.get_projected("/settlements").await;
+    let database = sea_orm::Database::connect(&url).await.unwrap();
+    for statement in [
+        "CREATE SEQUENCE tries",
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN PERFORM nextval('tries'); RAISE 'as the test asked'; END $$",
+        "CREATE TRIGGER refuses BEFORE INSERT ON settlement_lines
+             FOR EACH ROW EXECUTE FUNCTION refuse()",
+    ] {
+        database.execute_unprepared(statement).await.unwrap();
+    }
+    clock.set("2026-01-31T00:00:01Z");
+    let refused = async { while !was_refused(&database).await {} };
+    tokio::time::timeout(PATIENCE, refused).await.unwrap();
+    assert_eq!(app.get("/settlements").await.body, json!([]));
+    let statement = "DROP TRIGGER refuses ON settlement_lines";
+    database.execute_unprepared(statement).await.unwrap();
+    settled_by_itself(&app, &["2026-01-30"]).await;
+    let settlement = app.get("/settlements/2026-01-30").await.body;
+    let lines = expected(&app, "2026-01-30").await;
+    assert_eq!(settlement["lines"], json!(lines));
+    database.close().await.unwrap();
     app.stop().await;
 }

@@ -14,6 +14,7 @@ mod books;
 mod clearing;
 mod idempotency;
 mod instruments;
+mod largest;
 mod lifecycle;
 mod lists;
 mod metrics;

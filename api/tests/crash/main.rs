@@ -13,11 +13,18 @@
 )]
 
 mod foreign;
+#[path = "../api/naive.rs"]
+#[allow(dead_code, reason = "another target's tests use the rest")]
+mod naive;
 mod outage;
 #[path = "../../../storage/tests/support/postgres.rs"]
 #[allow(dead_code, reason = "another crate's tests use the rest")]
 mod postgres;
 mod server;
+mod settling;
+#[path = "../api/support.rs"]
+#[allow(dead_code, reason = "another target's tests use the rest")]
+mod support;
 mod tables;
 mod trimmed;
 

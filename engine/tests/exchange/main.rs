@@ -10,6 +10,7 @@
 
 mod checkpoints;
 mod memory_journal;
+mod midnight;
 mod supervision;
 
 use std::sync::atomic::{AtomicU64, Ordering};

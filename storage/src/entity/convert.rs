@@ -3,6 +3,7 @@
 
 mod clearing;
 
+use ethnum::{I256, U256};
 use shardbook_engine::id::{
     ClientId, IdError, IdempotencyKey, OrderId, OrderRef, Sequence, TradeNumber,
 };
@@ -325,7 +326,11 @@ fn average(
     exact(column, mantissa, instrument.tick.scale() + AVERAGE_DIGITS)
 }
 
-fn exact(column: &'static str, mantissa: i128, scale: u32) -> Result<ExactDecimal, RowError> {
+fn exact(
+    column: &'static str,
+    mantissa: impl Into<I256>,
+    scale: u32,
+) -> Result<ExactDecimal, RowError> {
     ExactDecimal::new(mantissa, scale).ok_or(RowError::OutOfRange { column })
 }
 
@@ -346,17 +351,29 @@ fn quantity_decimal(
     units(column, instrument.lot, quantity.lots())
 }
 
+/// So many steps, in units.
+fn product(column: &'static str, count: u128, step: u128) -> Result<I256, RowError> {
+    U256::from(count)
+        .checked_mul(U256::from(step))
+        .and_then(|product| I256::try_from(product).ok())
+        .ok_or(RowError::OutOfRange { column })
+}
+
+/// How many steps it is, if it is a whole number of them.
+fn steps(mantissa: I256, step: u128) -> Option<u128> {
+    let step = I256::from(step);
+    (mantissa % step == 0)
+        .then(|| u128::try_from(mantissa / step).ok())
+        .flatten()
+}
+
 fn notional_decimal(
     instrument: &Instrument,
     column: &'static str,
     notional: Notional,
 ) -> Result<ExactDecimal, RowError> {
-    let mantissa = notional
-        .ticks_times_lots()
-        .checked_mul(u128::from(instrument.tick.mantissa()))
-        .and_then(|product| product.checked_mul(u128::from(instrument.lot.mantissa())))
-        .and_then(|product| i128::try_from(product).ok())
-        .ok_or(RowError::OutOfRange { column })?;
+    let step = u128::from(instrument.tick.mantissa()) * u128::from(instrument.lot.mantissa());
+    let mantissa = product(column, notional.ticks_times_lots(), step)?;
     let scale = instrument.tick.scale() + instrument.lot.scale();
     exact(column, mantissa, scale)
 }
@@ -381,11 +398,10 @@ pub(crate) fn volume_of(
     column: &'static str,
     decimal: ExactDecimal,
 ) -> Result<Volume, RowError> {
-    let step = i128::from(instrument.lot.mantissa());
+    let step = u128::from(instrument.lot.mantissa());
     decimal
         .mantissa_at(instrument.lot.scale())
-        .filter(|mantissa| mantissa % step == 0)
-        .and_then(|mantissa| u128::try_from(mantissa / step).ok())
+        .and_then(|mantissa| steps(mantissa, step))
         .map(Volume::new)
         .ok_or(RowError::OutOfRange { column })
 }
@@ -399,21 +415,15 @@ pub(crate) fn volume_decimal(
     column: &'static str,
     volume: Volume,
 ) -> Result<ExactDecimal, RowError> {
-    let mantissa = volume
-        .lots()
-        .checked_mul(u128::from(instrument.lot.mantissa()))
-        .and_then(|product| i128::try_from(product).ok())
-        .ok_or(RowError::OutOfRange { column })?;
+    let mantissa = product(column, volume.lots(), u128::from(instrument.lot.mantissa()))?;
     exact(column, mantissa, instrument.lot.scale())
 }
 
 /// How many increments a decimal is.
 fn units_of(increment: Increment, decimal: ExactDecimal) -> Option<u64> {
     let mantissa = decimal.mantissa_at(increment.scale())?;
-    let step = i128::from(increment.mantissa());
-    (mantissa % step == 0)
-        .then(|| u64::try_from(mantissa / step).ok())
-        .flatten()
+    let units = steps(mantissa, u128::from(increment.mantissa()))?;
+    u64::try_from(units).ok()
 }
 
 pub(crate) fn price_of(
@@ -445,9 +455,8 @@ fn notional_of(
     let step = u128::from(instrument.tick.mantissa()) * u128::from(instrument.lot.mantissa());
     decimal
         .mantissa_at(scale)
-        .and_then(|mantissa| u128::try_from(mantissa).ok())
-        .filter(|mantissa| mantissa % step == 0)
-        .map(|mantissa| Notional::new(mantissa / step))
+        .and_then(|mantissa| steps(mantissa, step))
+        .map(Notional::new)
         .ok_or(RowError::OutOfRange { column })
 }
 

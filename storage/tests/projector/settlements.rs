@@ -1,5 +1,6 @@
 //! Settlements of what was projected: of whole days, once, summing to zero.
 
+use ethnum::I256;
 use shardbook_engine::id::{ClientId, Symbol};
 use shardbook_engine::position::ClientPosition;
 use shardbook_engine::time::Day;
@@ -9,9 +10,9 @@ use shardbook_storage::settlement::{Settled, Settlement, SettlementError, Settle
 
 use super::*;
 
-const NOW: Timestamp = Timestamp::from_microseconds(1_800_000_000_000_000);
+pub const NOW: Timestamp = Timestamp::from_microseconds(1_800_000_000_000_000);
 
-fn symbols(exchange: &Exchange) -> Vec<Symbol> {
+pub fn symbols(exchange: &Exchange) -> Vec<Symbol> {
     let markets = exchange.markets.iter();
     markets
         .map(|market| market.instrument.symbol.clone())
@@ -51,7 +52,7 @@ fn lines(exchange: &Exchange, day: Day) -> Vec<settlement_line::Model> {
     lines
 }
 
-fn assert_settlement(exchange: &Exchange, day: Day, settlement: &Settlement) {
+pub fn assert_settlement(exchange: &Exchange, day: Day, settlement: &Settlement) {
     let expected = lines(exchange, day);
     assert_eq!(settlement.lines, expected);
     assert_eq!(settlement.head.line_count, expected.len() as i64);
@@ -60,13 +61,13 @@ fn assert_settlement(exchange: &Exchange, day: Day, settlement: &Settlement) {
         let lines = expected
             .iter()
             .filter(|line| line.instrument == symbol.as_str());
-        let (quantity, cash) = lines.fold((0, 0), |(quantity, cash), line| {
+        let (quantity, cash) = lines.fold((I256::ZERO, I256::ZERO), |(quantity, cash), line| {
             (
                 quantity + line.net_quantity.mantissa(),
                 cash + line.net_cash.mantissa(),
             )
         });
-        assert_eq!((quantity, cash), (0, 0), "{symbol}");
+        assert_eq!((quantity, cash), (I256::ZERO, I256::ZERO), "{symbol}");
     }
 }
 

@@ -21,7 +21,7 @@ use shardbook_engine::order::{
     CancelReason, ChosenId, NewOrder, Order, OrderKind, OrderState, Rejection, SelfTradePrevention,
     TimeInForce, Trade, TradeParty,
 };
-use shardbook_engine::price::Price;
+use shardbook_engine::price::{Price, TICKS_MAX};
 use shardbook_engine::quantity::{LOTS_MAX, Notional, Quantity};
 use shardbook_engine::record::Record;
 use shardbook_engine::side::Side;
@@ -71,6 +71,16 @@ pub struct Market {
     /// Orders that rest, for a quick choice.
     open: Vec<OrderRef>,
     touched: Vec<OrderRef>,
+    amounts: Amounts,
+}
+
+/// How much is traded at which prices.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Amounts {
+    /// Some, now and then the most that can be.
+    Any,
+    /// As much as can be at the highest price, by few and many times a day.
+    Largest,
 }
 
 /// An instrument with the increments `tick` and `lot`.
@@ -103,6 +113,15 @@ impl Market {
             now: Timestamp::from_microseconds(BEGIN),
             open: Vec::new(),
             touched: Vec::new(),
+            amounts: Amounts::Any,
+        }
+    }
+
+    /// One whose orders are all as large as can be, at the highest price.
+    pub fn of_largest(instrument: Instrument) -> Self {
+        Self {
+            amounts: Amounts::Largest,
+            ..Self::new(instrument)
         }
     }
 
@@ -117,7 +136,11 @@ impl Market {
     pub fn happen(&mut self, random: &mut Random) -> Record {
         self.sequence = self.sequence.next();
         // Now and then some hours go by.
-        let most = if random.below(40) == 0 {
+        let seldom = match self.amounts {
+            Amounts::Any => 40,
+            Amounts::Largest => 450,
+        };
+        let most = if random.below(seldom) == 0 {
             30_000_000_000
         } else {
             1_000_000
@@ -126,7 +149,12 @@ impl Market {
         self.touched.clear();
         let first_trade = self.next_trade();
         let mut events = Vec::new();
-        let command = match random.below(20) {
+        let choices = match self.amounts {
+            Amounts::Any => 20,
+            // Placed, and nothing else.
+            Amounts::Largest => 10,
+        };
+        let command = match random.below(choices) {
             _ if self.day_to_close().is_some() && random.below(3) == 0 => self.close_day(),
             0..=9 => self.place(random, &mut events),
             10 | 11 => self.cancel(random, &mut events),
@@ -170,7 +198,7 @@ impl Market {
     fn place(&mut self, random: &mut Random, events: &mut Vec<Event>) -> Command {
         let id = OrderId::new(&format!("order-{}", random.below(400))).unwrap();
         let limit = OrderKind::Limit {
-            price: price(random),
+            price: self.price(random),
             time_in_force: random.of(&[
                 TimeInForce::Gtc,
                 TimeInForce::Ioc,
@@ -184,12 +212,12 @@ impl Market {
             } else {
                 ChosenId::Exchange(id)
             },
-            client: client(random),
+            client: self.client(random),
             idempotency_key: (random.below(3) == 0)
                 .then(|| IdempotencyKey::new(&format!("k'\"\\{}", random.below(99))).unwrap()),
             side: random.of(&[Side::Buy, Side::Sell]),
             kind: random.of(&[limit, limit, OrderKind::Market]),
-            quantity: quantity(random),
+            quantity: self.quantity(random),
             self_trade_prevention: random.of(&[
                 SelfTradePrevention::None,
                 SelfTradePrevention::CancelTaker,
@@ -234,7 +262,7 @@ impl Market {
             first_trade_id: first,
             last_trade_id: first + random.below(2),
             side: random.of(&[Side::Buy, Side::Sell]),
-            quantity: quantity(random),
+            quantity: self.quantity(random),
         };
         let id = OrderId::tape(&tape.symbol, tape.first_trade_id, tape.last_trade_id);
         let placed = OrderRef::single(self.sequence);
@@ -269,7 +297,7 @@ impl Market {
             return Command::Resume;
         }
         let order = random.of(&clients);
-        let price = price(random);
+        let price = self.price(random);
         let now = self.now;
         let sequence = self.sequence;
         let amended = self.orders.get_mut(&order).unwrap();
@@ -326,8 +354,8 @@ impl Market {
                 sequence: self.sequence,
                 index,
             };
-            let (side, price) = (random.of(&[Side::Buy, Side::Sell]), price(random));
-            let quantity = quantity(random);
+            let (side, price) = (random.of(&[Side::Buy, Side::Sell]), self.price(random));
+            let quantity = self.quantity(random);
             let kind = OrderKind::Limit {
                 price,
                 time_in_force: TimeInForce::Gtc,
@@ -361,7 +389,7 @@ impl Market {
     }
 
     fn mass_cancel(&mut self, random: &mut Random, events: &mut Vec<Event>) -> Command {
-        let client = client(random);
+        let client = self.client(random);
         for order in self.resting(|order| order.client == client) {
             self.cancel_order(order, CancelReason::MassCancel, events);
         }
@@ -409,7 +437,10 @@ impl Market {
             let before = self.orders[&maker].clone();
             let most = left.min(before.remaining_quantity().lots());
             let some = 1 + random.below(most);
-            let lots = random.of(&[most, some]);
+            let lots = match self.amounts {
+                Amounts::Any => random.of(&[most, some]),
+                Amounts::Largest => most,
+            };
             let quantity = Quantity::new(lots).unwrap();
             let price = before.kind.price().unwrap();
             self.fill(taker, price, quantity);
@@ -494,6 +525,32 @@ impl Market {
         .collect()
     }
 
+    fn client(&self, random: &mut Random) -> ClientId {
+        let clients = match self.amounts {
+            Amounts::Any => 5,
+            Amounts::Largest => 2,
+        };
+        ClientId::new(&format!("client-{}", random.below(clients))).unwrap()
+    }
+
+    fn price(&self, random: &mut Random) -> Price {
+        let around = 7_015_000 + random.below(2_000);
+        let price = match self.amounts {
+            Amounts::Any => random.of(&[around, around, 1, TICKS_MAX]),
+            Amounts::Largest => TICKS_MAX,
+        };
+        Price::new(price).unwrap()
+    }
+
+    fn quantity(&self, random: &mut Random) -> Quantity {
+        let some = 1 + random.below(100);
+        let quantity = match self.amounts {
+            Amounts::Any => random.of(&[some, some, some, LOTS_MAX]),
+            Amounts::Largest => LOTS_MAX,
+        };
+        Quantity::new(quantity).unwrap()
+    }
+
     fn next_trade(&self) -> TradeNumber {
         TradeNumber::new(self.trades.len() as u64 + 1)
     }
@@ -550,18 +607,4 @@ fn maker_of(order: &Order) -> Maker {
 
 fn is_mirror(order: &Order) -> bool {
     order.placed.index > 0
-}
-
-fn client(random: &mut Random) -> ClientId {
-    ClientId::new(&format!("client-{}", random.below(5))).unwrap()
-}
-
-fn price(random: &mut Random) -> Price {
-    let around = 7_015_000 + random.below(2_000);
-    Price::new(random.of(&[around, around, 1, 1_000_000_000_000])).unwrap()
-}
-
-fn quantity(random: &mut Random) -> Quantity {
-    let some = 1 + random.below(100);
-    Quantity::new(random.of(&[some, some, some, 1_000_000_000_000])).unwrap()
 }

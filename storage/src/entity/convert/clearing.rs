@@ -6,12 +6,12 @@ use shardbook_engine::id::ClientId;
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::position::ClientPosition;
 use shardbook_engine::price::Price;
-use shardbook_engine::quantity::{Notional, Volume};
+use shardbook_engine::quantity::Notional;
 use shardbook_engine::time::Day;
 
 use super::{
     RowError, average, count, exact, integer, moment, notional_decimal, notional_of, price_of,
-    timestamp, units, unknown,
+    timestamp, units, unknown, volume_decimal, volume_of,
 };
 use crate::entity::decimal::ExactDecimal;
 use crate::entity::{candle, daily_position, settlement_line};
@@ -153,29 +153,63 @@ fn difference(
     exact(column, mantissa, one.scale())
 }
 
-fn volume_decimal(
-    instrument: &Instrument,
-    column: &'static str,
-    volume: Volume,
-) -> Result<ExactDecimal, RowError> {
-    let mantissa = volume
-        .lots()
-        .checked_mul(u128::from(instrument.lot.mantissa()))
-        .and_then(|mantissa| i128::try_from(mantissa).ok())
-        .ok_or(RowError::OutOfRange { column })?;
-    exact(column, mantissa, instrument.lot.scale())
-}
+#[cfg(test)]
+mod tests {
+    use shardbook_engine::id::{InstrumentId, Symbol};
+    use shardbook_engine::instrument::{Increment, InstrumentSpecification};
+    use shardbook_engine::price::Price;
+    use shardbook_engine::quantity::{Quantity, Volume};
+    use shardbook_engine::time::Timestamp;
 
-fn volume_of(
-    instrument: &Instrument,
-    column: &'static str,
-    decimal: ExactDecimal,
-) -> Result<Volume, RowError> {
-    let step = u128::from(instrument.lot.mantissa());
-    decimal
-        .mantissa_at(instrument.lot.scale())
-        .and_then(|mantissa| u128::try_from(mantissa).ok())
-        .filter(|mantissa| mantissa % step == 0)
-        .map(|mantissa| Volume::new(mantissa / step))
-        .ok_or(RowError::OutOfRange { column })
+    use super::*;
+
+    fn extreme() -> Instrument {
+        // The most units of the last digit that an increment may be.
+        let step = Increment::new("1.000000".parse().unwrap()).unwrap();
+        let specification = InstrumentSpecification {
+            symbol: Symbol::new("X-Y").unwrap(),
+            tick: step,
+            lot: step,
+            min_quantity: Quantity::new(1).unwrap(),
+            max_quantity: Quantity::new(1_000).unwrap(),
+            min_notional: None,
+            price_band: None,
+            binance_symbol: None,
+        };
+        specification.numbered(InstrumentId::new(0), Timestamp::default())
+    }
+
+    /// A hundred million million trades, each as large as one can be.
+    #[test]
+    fn the_largest_sums_of_a_day_become_rows_and_come_back() {
+        let instrument = extreme();
+        let trades = 10_u64.pow(14);
+        let position = ClientPosition {
+            bought: Volume::new(10_u128.pow(26)),
+            sold: Volume::ZERO,
+            bought_notional: Notional::new(10_u128.pow(38)),
+            sold_notional: Notional::ZERO,
+            trade_count: trades,
+        };
+        let client = ClientId::new("alice").unwrap();
+        let row = position_row(&instrument, Day::default(), &client, &position).unwrap();
+        assert_eq!(position_of(&instrument, &row), Ok(position));
+        let line = settlement_line_row(row).unwrap();
+        let shown = format!("-1{}.{}", "0".repeat(38), "0".repeat(12));
+        assert_eq!(line.net_cash.to_string(), shown);
+        let price = Price::new(10_u64.pow(12)).unwrap();
+        let candle = Candle {
+            open_time: Timestamp::default(),
+            open: price,
+            high: price,
+            low: price,
+            close: price,
+            volume: position.bought,
+            notional: position.bought_notional,
+            trade_count: trades,
+        };
+        let row = candle_row(&instrument, &candle).unwrap();
+        assert_eq!(row.vwap.to_string(), "1000000000000.0000000000");
+        assert_eq!(candle_of(&instrument, &row), Ok(candle));
+    }
 }
