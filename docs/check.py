@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Checks the repository's Markdown: links and anchors lead somewhere, JSON blocks parse, and the
-`./dev` commands named exist. What the README's examples answer is checked by api/tests/documents/readme.rs."""
+"""Checks the repository's Markdown: links and anchors lead somewhere, JSON blocks parse, the `./dev`
+commands named exist, and the index of decisions is whole. What the examples answer is checked by
+api/tests/documents/readme.rs."""
 
 import json
 import re
@@ -21,7 +22,7 @@ DEV_COMMAND = re.compile(r"\./dev ([a-z]+)")
 def main():
     documents = sorted(path for path in ROOT.rglob("*.md") if not NOT_OURS & set(path.relative_to(ROOT).parts))
     known = commands()
-    mistakes = [mistake for path in documents for mistake in check(path, known)]
+    mistakes = [mistake for path in documents for mistake in check(path, known)] + list(decisions())
     for mistake in mistakes:
         print(mistake, file=sys.stderr)
     if not documents:
@@ -42,6 +43,19 @@ def check(path, known_commands):
     for target in LINK.findall(prose):
         if not re.match(r"[a-z]+:", target) and not leads_somewhere(path, target):
             yield f"{name}: the link to {target} leads nowhere"
+
+
+def decisions():
+    """Yields which decision the index lacks, and which number two of them have."""
+    folder = ROOT / "docs/decisions"
+    records = sorted(path.name for path in folder.glob("[0-9]*.md"))
+    rows = re.findall(r"^\| \[(\d+)\]\(([^)]+)\) \| \S", (folder / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    if [name for _, name in rows] != records:
+        yield f"docs/decisions/README.md: its rows are not the records in their order: {set(records) ^ {name for _, name in rows}}"
+    for number in {name[:4] for name in records}:
+        if sum(name.startswith(number) for name in records) > 1:
+            yield f"docs/decisions: there are two records {number}"
+    yield from (f"docs/decisions/README.md: {number} leads to {name}" for number, name in rows if not name.startswith(number))
 
 
 def check_block(language, body):

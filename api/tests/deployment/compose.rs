@@ -1,6 +1,10 @@
 //! The containers: reachable from this machine only, without a secret in the file, and set up with
 //! what the program knows.
 
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt as _;
+use std::process::Command;
+
 use serde_yaml::Value;
 
 use crate::{known_settings, root, text, yaml};
@@ -76,6 +80,32 @@ fn no_password_stands_in_the_file_and_none_may_be_missing() {
     assert!(compose.contains("PASSWORD"));
     let ignored = text(".gitignore");
     assert!(ignored.lines().any(|line| line == ".env"));
+}
+
+#[test]
+fn passwords_are_made_once_and_for_their_owner_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let deploy = folder.path().join("deploy");
+    std::fs::create_dir(&deploy).unwrap();
+    let script = deploy.join("make-passwords");
+    std::fs::copy(root().join("deploy/make-passwords"), &script).unwrap();
+    let make = || {
+        assert!(Command::new(&script).output().unwrap().status.success());
+        std::fs::read_to_string(folder.path().join(".env")).unwrap()
+    };
+    let made = make();
+    let passwords: BTreeSet<&str> = made
+        .lines()
+        .map(|line| line.split_once('=').unwrap().1)
+        .collect();
+    assert_eq!(passwords.len(), 2);
+    for password in passwords {
+        // No character that would mean something in the database's address.
+        assert!(password.len() >= 32 && password.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    }
+    let mode = folder.path().join(".env").metadata().unwrap().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(make(), made, "the database knows the first ones");
 }
 
 #[test]
