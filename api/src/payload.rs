@@ -31,6 +31,9 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Most bytes of a batch: some 2 KiB for each of its orders.
 pub const BATCH_BYTES_MAX: usize = 1024 * 1024;
 
+/// Bytes of an answer about one order, with a trade or two: so much is had at once.
+const ANSWER_BYTES: usize = 1_024;
+
 /// A JSON body that came in, at most `MAX` bytes of it, and the shape it should have.
 #[derive(Clone, Debug)]
 pub struct JsonRequest<T, const MAX: usize = BODY_BYTES_MAX> {
@@ -187,8 +190,9 @@ impl<T: Type> Payload for JsonResponse<T> {
 
 impl<T: Serialize + Send> IntoResponse for JsonResponse<T> {
     fn into_response(self) -> Response {
-        match serde_json::to_vec(&self.0) {
-            Ok(body) => Response::builder().content_type(JSON).body(body),
+        let mut body = Vec::with_capacity(ANSWER_BYTES);
+        match serde_json::to_writer(&mut body, &self.0) {
+            Ok(()) => Response::builder().content_type(JSON).body(body),
             Err(error) => {
                 tracing::error!(%error, "an answer could not be written as JSON");
                 Problem::new(Code::Internal, "the answer could not be written").into_response()

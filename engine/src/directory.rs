@@ -30,13 +30,23 @@ pub struct Directory {
 #[derive(Debug)]
 pub struct Claim {
     directory: Arc<Directory>,
-    id: OrderId,
+    /// `None` once a row holds it instead.
+    id: Option<OrderId>,
     instrument: InstrumentId,
+}
+
+impl Claim {
+    /// Leaves the id held for its row, as if that had begun to hold it and the claim had let go.
+    pub fn leave_to_row(mut self) {
+        self.id = None;
+    }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.directory.release(&self.id, self.instrument);
+        if let Some(id) = &self.id {
+            self.directory.release(id, self.instrument);
+        }
     }
 }
 
@@ -47,7 +57,7 @@ impl Directory {
         self.hold(id, instrument);
         Claim {
             directory: Arc::clone(self),
-            id: id.clone(),
+            id: Some(id.clone()),
             instrument,
         }
     }
@@ -161,6 +171,15 @@ mod tests {
         assert_eq!(directory.instruments(&id("a")), [BTC]);
         directory.hold(&id("a"), BTC);
         drop(claim);
+        assert_eq!(directory.instruments(&id("a")), [BTC]);
+        directory.release(&id("a"), BTC);
+        assert!(directory.is_empty());
+    }
+
+    #[test]
+    fn a_claim_that_is_left_to_its_row_holds_until_the_row_goes() {
+        let directory = Arc::new(Directory::default());
+        directory.claim(&id("a"), BTC).leave_to_row();
         assert_eq!(directory.instruments(&id("a")), [BTC]);
         directory.release(&id("a"), BTC);
         assert!(directory.is_empty());

@@ -97,6 +97,9 @@ impl Increment {
     /// # Errors
     /// When it lies between two multiples, is below zero, or is too large to count.
     pub fn units(self, value: Decimal) -> Result<u64, UnitsError> {
+        if let Some(units) = self.units_of_short(value) {
+            return Ok(units);
+        }
         let out_of_range = UnitsError::OutOfRange { value };
         let step = self.step();
         if value.is_sign_negative() && !value.is_zero() {
@@ -118,6 +121,17 @@ impl Increment {
             .ok()
             .filter(|_| units.normalize().scale() == 0)
             .ok_or(out_of_range)
+    }
+
+    /// The same for what nearly all values are: no finer than the increment, of few digits, and a
+    /// whole number of increments.
+    fn units_of_short(self, value: Decimal) -> Option<u64> {
+        let mantissa = u64::try_from(value.mantissa()).ok()?;
+        let finer = self.scale.checked_sub(value.scale())?;
+        let in_last_digit = mantissa.checked_mul(10_u64.checked_pow(finer)?)?;
+        in_last_digit
+            .is_multiple_of(self.mantissa.get())
+            .then(|| in_last_digit / self.mantissa)
     }
 
     /// The most whole increments in `value`, and whether something was left over.

@@ -306,14 +306,19 @@ impl Worker {
                 claim,
             } in batch.into_inner().decided
             {
-                let outcome = match what {
-                    Verdict::Unrecorded(outcome) => outcome,
+                let (outcome, claim) = match what {
+                    Verdict::Unrecorded(outcome) => (outcome, claim),
                     Verdict::Recorded(record) => {
                         let record = position.clone().map(|()| record);
                         self.surroundings
                             .observer
                             .released(self.handle.instrument(), record.as_ref());
-                        Ok(market_data.apply(record.as_ref(), &mut self.applied))
+                        let answer = market_data.apply(record.as_ref(), &mut self.applied);
+                        if let Some(claim) = claim {
+                            self.applied.appeared.pop();
+                            claim.leave_to_row();
+                        }
+                        (Ok(answer), None)
                     }
                 };
                 answers.push((responder, outcome, claim));

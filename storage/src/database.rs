@@ -19,6 +19,7 @@ use sea_orm::{
 use sea_orm_migration::{MigratorTrait, SchemaManager};
 use thiserror::Error;
 
+use crate::background::Background;
 use crate::migration::Migrator;
 
 /// Connections that read at once. Look-ups are rare (memory answers first) and each takes a
@@ -149,13 +150,32 @@ impl Database {
     /// # Errors
     /// When the address can't be understood.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, DatabaseError> {
-        let writers = match url {
-            DatabaseUrl::Sqlite(_) => 1,
-            DatabaseUrl::Postgres(_) => POSTGRES_WRITERS_MAX,
-        };
         Ok(Self {
             reader: connect(url, READERS_MAX).await?,
-            writer: connect(url, writers).await?,
+            writer: connect(url, writers_max(url)).await?,
+        })
+    }
+
+    /// The same, with what is written being written in the background. It must outlive the
+    /// connections.
+    ///
+    /// # Errors
+    /// When the address can't be understood.
+    pub async fn open_writing_in(
+        background: &Background,
+        url: &DatabaseUrl,
+    ) -> Result<Self, DatabaseError> {
+        let connecting = {
+            let url = url.clone();
+            background.spawn(async move { connect(&url, writers_max(&url)).await })
+        };
+        let writer = connecting.await.map_err(|error| {
+            let gone = DbErr::Custom(error.to_string());
+            DatabaseError::failed("connecting")(gone)
+        })?;
+        Ok(Self {
+            reader: connect(url, READERS_MAX).await?,
+            writer: writer?,
         })
     }
 
@@ -260,6 +280,13 @@ impl Database {
         }
         let closing = DatabaseError::failed("closing");
         self.writer.close().await.map_err(closing)
+    }
+}
+
+const fn writers_max(url: &DatabaseUrl) -> u32 {
+    match url {
+        DatabaseUrl::Sqlite(_) => 1,
+        DatabaseUrl::Postgres(_) => POSTGRES_WRITERS_MAX,
     }
 }
 

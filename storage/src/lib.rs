@@ -3,6 +3,7 @@
 //!
 //! It knows no HTTP and no Binance.
 
+pub mod background;
 pub mod checkpoint;
 pub mod control_log;
 pub mod data_dir;

@@ -29,7 +29,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -242,25 +241,10 @@ impl Projector {
         Ok(())
     }
 
-    /// Runs on a thread of its own: reading, folding and putting rows into statements takes
-    /// whole milliseconds of computing, which must not stand in an order's way.
-    ///
-    /// # Errors
-    /// When the machine has no thread to give.
-    pub fn start(
-        self,
-        shutdown: impl Future<Output = ()> + Send + 'static,
-    ) -> std::io::Result<JoinHandle<()>> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        std::thread::Builder::new()
-            .name("projector".to_owned())
-            .spawn(move || runtime.block_on(self.run(shutdown)))
-    }
-
     /// Projects until `shutdown` comes, whatever the database does; then catches up with what
-    /// the journals hold, for a bounded time.
+    /// the journals hold, for a bounded time. Reading, folding and putting rows into statements
+    /// takes whole milliseconds of computing, which must not stand in an order's way: let a
+    /// [`Background`](crate::background::Background) do it.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown);
         let mut retry = Retry::new();

@@ -7,6 +7,7 @@ use shardbook_engine::checkpoint::CheckpointStore;
 use shardbook_engine::exchange::Exchange;
 use shardbook_engine::router::Router;
 use shardbook_engine::time::Clock;
+use shardbook_storage::background::Background;
 use shardbook_storage::data_dir::DataDir;
 use shardbook_storage::database::{Database, DatabaseUrl};
 use shardbook_storage::projector::{
@@ -33,7 +34,8 @@ fn url(named: Option<&DatabaseUrl>, data_dir: &DataDir) -> DatabaseUrl {
 pub(super) struct Projection {
     handle: ProjectorHandle,
     stop: oneshot::Sender<()>,
-    thread: std::thread::JoinHandle<()>,
+    projecting: JoinHandle<()>,
+    background: Background,
     database: Database,
     /// Takes snapshots every so often, if that is wanted.
     snapshots: Option<JoinHandle<()>>,
@@ -51,7 +53,12 @@ impl Projection {
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, AppError> {
         let url = url(settings.database.as_ref(), data_dir);
-        let database = Database::open(&url).await?;
+        let machine = |source| AppError::Machine {
+            doing: "starting the database's thread",
+            source,
+        };
+        let background = Background::start("projector").map_err(machine)?;
+        let database = Database::open_writing_in(&background, &url).await?;
         let instruments: Arc<dyn Instruments> = engine.router().clone();
         let (mut projector, handle) = Projector::new(ProjectorSetup {
             database: database.clone(),
@@ -64,7 +71,12 @@ impl Projection {
             limits: ProjectorLimits::default(),
             on_refused: settings.on_refused,
         });
-        match projector.admit().await {
+        let admission = background.spawn(async move {
+            let admitted = projector.admit().await;
+            (projector, admitted)
+        });
+        let (projector, admitted) = admission.await.map_err(|error| machine(error.into()))?;
+        match admitted {
             Ok(()) => {}
             Err(ProjectorError::Refused(refused)) => {
                 return Err(AppError::ForeignDatabase(refused));
@@ -72,16 +84,12 @@ impl Projection {
             Err(error) => tracing::warn!(%url, %error, "the database is not there yet"),
         }
         let (stop, stopped) = oneshot::channel();
-        let thread = projector
-            .start(stopped.map(|_| ()))
-            .map_err(|source| AppError::Machine {
-                doing: "starting the projector",
-                source,
-            })?;
+        let projecting = background.spawn(projector.run(stopped.map(|_| ())));
         Ok(Self {
             handle,
             stop,
-            thread,
+            projecting,
+            background,
             database,
             snapshots: None,
         })
@@ -124,14 +132,17 @@ impl Projection {
         }
         // A projector that has ended needs no telling.
         let _ = self.stop.send(());
-        let thread = self.thread;
-        match blocking("ending the projector", move || thread.join()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => tracing::error!("the projector panicked"),
-            Err(error) => tracing::error!(%error, "the projector did not end well"),
+        if let Err(error) = self.projecting.await {
+            tracing::error!(%error, "the projector did not end well");
         }
         if let Err(error) = self.database.close().await {
             tracing::warn!(%error, "the database's connections did not end well");
+        }
+        let background = self.background;
+        match blocking("ending the database's thread", move || background.stop()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => tracing::error!("the database's thread panicked"),
+            Err(error) => tracing::error!(%error, "the database's thread did not end well"),
         }
     }
 }

@@ -9,6 +9,9 @@ use shardbook_engine::instrument::{Increment, UnitsError};
 /// Most significant digits and most digits after the point that [`Decimal`] holds for certain.
 const DIGITS_MAX: usize = 28;
 
+/// Most digits of a decimal that is read without further ado: they fit an `i64`.
+const SHORT_DIGITS_MAX: usize = 18;
+
 /// Most characters of a client's text that an error repeats.
 const ECHO_MAX: usize = 40;
 
@@ -239,6 +242,14 @@ fn read_exponent(text: &str) -> Option<i64> {
 
 /// The value of `whole.fraction × 10^exponent`, all digits checked before.
 fn value_of(whole: &str, fraction: &str, exponent: i64) -> Reading {
+    // Nearly all decimals are short and plain.
+    if exponent == 0 && whole.len() + fraction.len() <= SHORT_DIGITS_MAX {
+        let fraction = fraction.trim_end_matches('0');
+        let digits = whole.bytes().chain(fraction.bytes());
+        let mantissa = digits.fold(0_i64, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+        let scale = u32::try_from(fraction.len()).unwrap_or_default();
+        return Reading::Exact(Decimal::new(mantissa, scale));
+    }
     let digits: Vec<u8> = whole.bytes().chain(fraction.bytes()).collect();
     let Some(first) = digits.iter().position(|&digit| digit != b'0') else {
         return Reading::Exact(Decimal::ZERO);

@@ -1,5 +1,7 @@
 //! Writing whole numbers of increments as decimals, and stamps as text.
 
+mod short;
+
 use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -224,7 +226,11 @@ impl Serialize for SignedDecimalText {
 
 impl Serialize for DecimalText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        let units = u64::try_from(self.units).ok();
+        match units.and_then(|units| short::decimal(units, self.scale)) {
+            Some(text) => serializer.serialize_str(&text),
+            None => serializer.collect_str(self),
+        }
     }
 }
 
@@ -232,18 +238,25 @@ impl Serialize for DecimalText {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimestampText(pub Timestamp);
 
+impl TimestampText {
+    fn time(self) -> DateTime<Utc> {
+        let microseconds = i64::try_from(self.0.microseconds()).unwrap_or(i64::MAX);
+        DateTime::from_timestamp_micros(microseconds).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+}
+
 impl fmt::Display for TimestampText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let microseconds = i64::try_from(self.0.microseconds()).unwrap_or(i64::MAX);
-        let time = DateTime::<Utc>::from_timestamp_micros(microseconds)
-            .unwrap_or(DateTime::<Utc>::MAX_UTC);
-        f.write_str(&time.to_rfc3339_opts(SecondsFormat::Micros, true))
+        f.write_str(&self.time().to_rfc3339_opts(SecondsFormat::Micros, true))
     }
 }
 
 impl Serialize for TimestampText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match short::stamp(self.time()) {
+            Some(text) => serializer.serialize_str(&text),
+            None => serializer.collect_str(self),
+        }
     }
 }
 
@@ -372,5 +385,20 @@ mod tests {
             binance_symbol: None,
         };
         specification.numbered(InstrumentId::new(0), Timestamp::default())
+    }
+
+    proptest! {
+        /// What is written for every order, and what is right by its looks.
+        #[test]
+        fn json_holds_the_same_text_as_is_shown_otherwise(
+            units in prop_oneof![any::<u64>().prop_map(u128::from), 0..1_000_000_u128, any::<u128>()],
+            scale in 0..=18_u32,
+            microseconds in prop_oneof![any::<u64>(), 0..5_000_000_000_000_000_u64],
+        ) {
+            let decimal = DecimalText::new(units, scale);
+            prop_assert_eq!(serde_json::to_string(&decimal).unwrap(), format!("\"{decimal}\""));
+            let stamp = TimestampText(Timestamp::from_microseconds(microseconds));
+            prop_assert_eq!(serde_json::to_string(&stamp).unwrap(), format!("\"{stamp}\""));
+        }
     }
 }

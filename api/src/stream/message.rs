@@ -11,6 +11,9 @@ use shardbook_engine::market_data::{ChangeId, ChangeKind};
 use crate::schema::stream::{DeltaMessage, MessageType, OrderMessage, TradeMessage};
 use crate::schema::word::Worded;
 
+/// Bytes of most messages: so much is had at once.
+const MESSAGE_BYTES: usize = 512;
+
 /// A change's message.
 pub(crate) fn text_of_change(
     sequence: Sequence,
@@ -30,8 +33,9 @@ pub(crate) fn text_of_change(
     reason = "the messages hold nothing that JSON can't"
 )]
 pub(crate) fn text(message: &impl Serialize) -> Utf8Bytes {
-    let text = serde_json::to_string(message).expect("texts and numbers are JSON");
-    Utf8Bytes::from(text)
+    let mut text = Vec::with_capacity(MESSAGE_BYTES);
+    serde_json::to_writer(&mut text, message).expect("texts and numbers are JSON");
+    Utf8Bytes::try_from(text).expect("JSON is UTF-8")
 }
 
 /// A message as a server-sent event; one without an id leaves the reader's last one standing.

@@ -332,12 +332,7 @@ impl Subscription {
             }
             let due = self.next_due();
             tokio::select! {
-                grown = self.grown.changed() => {
-                    if grown.is_err() {
-                        // The ring, held here, can't be gone; were it, nothing would come.
-                        std::future::pending::<()>().await;
-                    }
-                }
+                () = self.turn_with_news() => {}
                 () = async {
                     match due {
                         Some(due) => sleep_until(due).await,
@@ -345,6 +340,17 @@ impl Subscription {
                     }
                 } => {}
             }
+        }
+    }
+
+    /// Waits until there is something to read, and it is this consumer's turn.
+    async fn turn_with_news(&mut self) {
+        if self.grown.changed().await.is_err() {
+            // The ring, held here, can't be gone; were it, nothing would come.
+            std::future::pending::<()>().await;
+        }
+        if let Some(turn) = self.seat.next_turn(Instant::now()) {
+            sleep_until(turn).await;
         }
     }
 
