@@ -9,22 +9,32 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../api/naive.rs"]
+#[allow(dead_code, reason = "another target's tests use the rest")]
+mod naive;
 #[path = "../crash/server.rs"]
 mod server;
+#[path = "../api/support.rs"]
+#[allow(dead_code, reason = "another target's tests use the rest")]
+mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use server::Server;
+use support::{TestApp, TestClock};
 
-/// The disk's size, and what is in the way on it at first.
+/// The disk's size: some segments.
 const DISK: &str = "size=9m";
-const BALLAST_BYTES: usize = 3 * 1024 * 1024;
+
+/// Much longer than filling a disk takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Orders in one batch; of several batches one segment of 1 MiB is soon full.
 const BATCH: usize = 500;
@@ -43,6 +53,26 @@ impl Disk {
         mounted
             .is_ok_and(|output| output.status.success())
             .then_some(Self(place))
+    }
+
+    /// The same, and says what is not checked then, past the test harness, which keeps to itself
+    /// what a passing test prints.
+    fn mount_or_tell() -> Option<Self> {
+        let disk = Self::mount();
+        if disk.is_none() {
+            let said = b"NOT CHECKED: a full disk, as this user may not mount a tmpfs; the \
+journal's own tests have a disk in memory\n";
+            std::io::stderr().write_all(said).unwrap();
+        }
+        disk
+    }
+
+    /// Takes what room there is, until the file that this returns is removed.
+    fn fill(&self) -> PathBuf {
+        let ballast = self.path().join("ballast");
+        let mut in_the_way = fs::File::create(&ballast).unwrap();
+        while in_the_way.write_all(&[1; 4096]).is_ok() {}
+        ballast
     }
 
     fn path(&self) -> &Path {
@@ -103,15 +133,9 @@ async fn judge(base: &str, acknowledged: &BTreeSet<String>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_orders_loses_none_and_is_left_behind_once_there_is_room() {
-    let Some(disk) = Disk::mount() else {
-        // Past the test harness, which keeps to itself what a passing test prints.
-        let said = b"NOT CHECKED: a full disk, as this user may not mount a tmpfs; the journal's \
-own tests have a disk in memory\n";
-        std::io::stderr().write_all(said).unwrap();
+    let Some(disk) = Disk::mount_or_tell() else {
         return;
     };
-    let ballast = disk.path().join("ballast");
-    fs::write(&ballast, vec![1; BALLAST_BYTES]).unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     let database = format!("sqlite://{}/db", elsewhere.path().display());
     let serve = [
@@ -126,10 +150,11 @@ own tests have a disk in memory\n";
     ];
     let data_dir = disk.path().join("data");
     let server = Server::start(&data_dir, &serve);
+    let ballast = disk.fill();
     let base = &server.base;
     let mut acknowledged = BTreeSet::new();
     let mut numbers = 0..;
-    let patience = Instant::now() + Duration::from_secs(60);
+    let patience = Instant::now() + PATIENCE;
     let refused = loop {
         assert!(Instant::now() < patience, "the disk does not fill up");
         let others = place(base, numbers.next().unwrap(), &mut acknowledged).await;
@@ -159,4 +184,67 @@ own tests have a disk in memory\n";
     let server = Server::start(&data_dir, &serve);
     judge(&server.base, &acknowledged).await;
     assert_eq!(server.terminate(), Some(0));
+}
+
+/// Whether orders are taken: places and cancels one.
+async fn takes_orders(app: &TestApp) -> bool {
+    let placed = app.place("carol buys 0.00001 @ 1.00", json!({})).await;
+    if placed.problem() == (503, "journal_unavailable") {
+        return false;
+    }
+    let id = placed.body["order_id"].as_str().unwrap();
+    app.cancel(id).await;
+    true
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_that_ends_while_the_disk_is_full_is_closed_and_settled_once_there_is_room() {
+    let Some(disk) = Disk::mount_or_tell() else {
+        return;
+    };
+    let elsewhere = tempfile::tempdir().unwrap();
+    let settings = format!(
+        "database_url = \"sqlite://{}/db\"\nrequests_per_second = 0",
+        elsewhere.path().display()
+    );
+    let clock = TestClock::at("2026-01-30T23:00:00Z");
+    let directory = tempfile::tempdir_in(disk.path()).unwrap();
+    let app = TestApp::open_by(Arc::new(clock.clone()), directory, &settings).await;
+    app.placed("alice sells 1 @ 100.00").await;
+    app.placed("bob buys 1 @ 100.00").await;
+    let ballast = disk.fill();
+    let patience = Instant::now() + PATIENCE;
+    let base = format!("http://{}", app.address());
+    let (mut acknowledged, mut numbers) = (BTreeSet::new(), 0..);
+    while place(&base, numbers.next().unwrap(), &mut acknowledged).await == [Value::Null; 0] {
+        assert!(Instant::now() < patience, "the disk does not fill up");
+    }
+
+    clock.set("2026-01-31T00:00:01Z");
+    let date = json!({"date": "2026-01-30"});
+    let settle = || app.post("/admin/settlements", &date);
+    for _ in 0..3 {
+        assert!(!takes_orders(&app).await);
+        assert_eq!(settle().await.problem(), (409, "day_not_closed"));
+    }
+    assert_eq!(app.get("/settlements").await.body, json!([]));
+
+    fs::remove_file(&ballast).unwrap();
+    let settled = loop {
+        let heads = app.get("/settlements").await.body;
+        if heads[0]["date"] == "2026-01-30" {
+            break app.get("/settlements/2026-01-30").await.body;
+        }
+        assert!(Instant::now() < patience, "it is not settled by itself");
+    };
+    let trades = app.get("/trades").await.body;
+    let trades = naive::read(trades.as_array().unwrap());
+    let sold = trades[0].sell.clone();
+    let owner = |order: &str| (if order == sold { "alice" } else { "bob" }).to_owned();
+    let lines = naive::lines(&trades, "2026-01-30", "BTC-USD", owner);
+    assert_eq!(settled["lines"], json!(lines));
+    assert_eq!(settle().await.status, 200);
+    assert!(takes_orders(&app).await);
+    judge(&base, &acknowledged).await;
+    app.stop().await;
 }
