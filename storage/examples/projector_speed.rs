@@ -46,7 +46,8 @@ use shardbook_engine::side::Side;
 use shardbook_engine::time::{SystemClock, Timestamp};
 use shardbook_storage::database::{Database, DatabaseUrl};
 use shardbook_storage::projector::{
-    DatabaseState, Instruments, OnRefused, Projector, ProjectorLimits, ProjectorSetup, Retention,
+    DatabaseState, Instruments, OnRefused, Projector, ProjectorLimits, ProjectorSetup,
+    ProjectorStatus, Retention,
 };
 use uuid::Uuid;
 
@@ -99,19 +100,64 @@ async fn main() {
         on_refused: OnRefused::LeaveAlone,
     });
     projector.admit().await.unwrap();
+    let before = CpuSeconds::now(server.as_ref());
     let begin = Instant::now();
-    projector.run(async {}).await;
+    let mut watching = handle.clone();
+    projector
+        .run(async move {
+            watching
+                .wait_until(|status| projected(status) == orders)
+                .await;
+        })
+        .await;
     let seconds = begin.elapsed().as_secs_f64();
-    let projected = handle.status().projected;
-    let projected = projected
-        .values()
-        .next()
-        .map_or(0, |sequence| sequence.get());
+    let after = CpuSeconds::now(server.as_ref());
     assert_eq!(handle.database(), DatabaseState::Up);
+    assert_eq!(projected(&handle.status()), orders);
+    let each = |seconds: f64| seconds * 1e6 / orders as f64;
     println!(
-        "{kind}: {projected} of {orders} orders and {trades} trades in {seconds:.2} s: {:.0} orders/s",
-        projected as f64 / seconds
+        "{kind}: {orders} orders and {trades} trades in {seconds:.2} s: {:.0} orders/s; \
+         {:.1} µs of processor an order here, {:.1} in the server",
+        orders as f64 / seconds,
+        each(after.here - before.here),
+        each(after.server - before.server),
     );
+}
+
+fn projected(status: &ProjectorStatus) -> u64 {
+    let projected = status.projected.values().next();
+    projected.map_or(0, |sequence| sequence.get())
+}
+
+/// What has been computed for so far: what stays the same whatever else the machine does.
+struct CpuSeconds {
+    here: f64,
+    server: f64,
+}
+
+impl CpuSeconds {
+    fn now(server: Option<&Postgres>) -> Self {
+        let server = server.map_or(0.0, |server| {
+            let processes = server.processes();
+            processes.iter().map(|id| cpu_seconds(id)).sum()
+        });
+        let here = cpu_seconds("self");
+        Self { here, server }
+    }
+}
+
+/// User and system time of a process, in the ticks of `/proc`, which are hundredths of a second.
+fn cpu_seconds(process: &str) -> f64 {
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{process}/stat")) else {
+        return 0.0;
+    };
+    // Behind the name, which may hold anything: the state, and eleven numbers before these two.
+    let fields = status.rsplit(')').next().unwrap().split_whitespace();
+    let ticks = fields.skip(11).take(2);
+    ticks
+        .map(|ticks| ticks.parse::<f64>().unwrap())
+        .sum::<f64>()
+        / 100.0
 }
 
 fn instrument() -> Instrument {

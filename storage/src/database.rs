@@ -7,6 +7,8 @@
 //! every commit; PostgreSQL: `synchronous_commit`, unless its own settings say otherwise), so the
 //! journal may be trimmed below a committed position.
 
+mod batch;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -18,6 +20,8 @@ use sea_orm::{
 };
 use sea_orm_migration::{MigratorTrait, SchemaManager};
 use thiserror::Error;
+
+pub(crate) use self::batch::{Arguments, BatchTransaction};
 
 use crate::background::Background;
 use crate::migration::Migrator;

@@ -5,6 +5,7 @@ mod columns;
 mod first_tables;
 mod orderbook_snapshots;
 mod orders_by_time;
+mod written_faster;
 
 use sea_orm_migration::prelude::*;
 
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(orders_by_time::Migration),
             Box::new(orderbook_snapshots::Migration),
             Box::new(clearing::Migration),
+            Box::new(written_faster::Migration),
         ]
     }
 }

@@ -16,6 +16,7 @@
 //! held in memory.
 
 mod asking;
+mod bulk;
 mod cache;
 mod error;
 mod fold;

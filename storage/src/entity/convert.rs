@@ -2,6 +2,7 @@
 //! scales here, and nowhere else in this crate.
 
 mod clearing;
+mod values;
 
 use ethnum::{I256, U256};
 use shardbook_engine::id::{
@@ -17,6 +18,8 @@ use thiserror::Error;
 pub use self::clearing::{
     candle_of, candle_row, day_of, day_text, position_of, position_row, settlement_line_row,
 };
+
+pub(crate) use self::values::{Values, put_order, put_order_event, put_trade};
 
 use super::decimal::ExactDecimal;
 use super::moment::Moment;

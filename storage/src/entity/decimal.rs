@@ -82,6 +82,9 @@ impl fmt::Display for ExactDecimal {
         }
         let digits = self.mantissa.unsigned_abs();
         // Nearly every number is short, and those are shown in the way that is fast.
+        if let (Ok(digits), Some(one)) = (u64::try_from(digits), 10_u64.checked_pow(self.scale)) {
+            return show(f, digits / one, digits % one, self.scale);
+        }
         if let Ok(digits) = u128::try_from(digits) {
             let one = 10_u128.pow(self.scale);
             return show(f, digits / one, digits % one, self.scale);

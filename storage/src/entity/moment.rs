@@ -29,6 +29,12 @@ impl Moment {
         Some(Timestamp::from_microseconds(microseconds))
     }
 
+    /// Microseconds since 1970.
+    #[must_use]
+    pub const fn microseconds(self) -> i64 {
+        self.0.timestamp_micros()
+    }
+
     /// The moment as a value to compare a column with.
     #[must_use]
     pub fn operand(self, backend: DbBackend) -> Expr {

@@ -10,7 +10,7 @@ use super::moment::Moment;
 #[sea_orm(table_name = "trades")]
 pub struct Model {
     /// `<instrument>-<trade_number>`.
-    #[sea_orm(unique, column_type = "Text")]
+    #[sea_orm(column_type = "Text")]
     pub trade_id: String,
     /// The instrument's symbol.
     #[sea_orm(primary_key, auto_increment = false, column_type = "Text")]

@@ -17,10 +17,11 @@ use shardbook_engine::instrument::Instrument;
 use shardbook_engine::order::Order;
 use shardbook_engine::record::Record;
 
+use super::bulk::{OrderState, TradeOf};
 use super::cache::OrderKey;
 use super::error::ProjectorError;
-use crate::entity::convert::{TradingStatus, instrument_row, order_event_row, order_row};
-use crate::entity::{instrument, order, order_event, trade};
+use crate::entity::convert::{TradingStatus, instrument_row};
+use crate::entity::instrument;
 
 pub(crate) use self::sums::{InstrumentSums, Sums};
 
@@ -38,20 +39,31 @@ pub(crate) struct Progress {
 pub(crate) struct Fold {
     /// Orders at hand, as they stand.
     orders: HashMap<OrderKey, Order>,
-    /// The newest row of each order that changed, by key so that rows are written in order.
-    order_rows: BTreeMap<OrderKey, order::Model>,
-    events: Vec<order_event::Model>,
-    trades: Vec<trade::Model>,
+    /// Each order as it stood after each record that changed it.
+    events: Vec<OrderState>,
+    trades: Vec<TradeOf>,
     sums: Sums,
-    progress: BTreeMap<InstrumentId, (Arc<Instrument>, Progress)>,
+    progress: BTreeMap<InstrumentId, Folded>,
+}
+
+/// What an instrument has come to.
+#[derive(Debug)]
+struct Folded {
+    instrument: Arc<Instrument>,
+    /// What its first record follows.
+    from: Sequence,
+    now: Progress,
 }
 
 /// The rows that a batch changes or adds, in the order in which they are best written.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
-    pub(crate) orders: Vec<order::Model>,
-    pub(crate) events: Vec<order_event::Model>,
-    pub(crate) trades: Vec<trade::Model>,
+    /// Orders that no row can be there of.
+    pub(crate) new_orders: Vec<OrderState>,
+    /// Orders that there may be rows of, and mostly are.
+    pub(crate) changed_orders: Vec<OrderState>,
+    pub(crate) events: Vec<OrderState>,
+    pub(crate) trades: Vec<TradeOf>,
     pub(crate) instruments: Vec<instrument::Model>,
 }
 
@@ -99,7 +111,6 @@ impl Fold {
     pub(crate) fn new(orders: HashMap<OrderKey, Order>) -> Self {
         Self {
             orders,
-            order_rows: BTreeMap::new(),
             events: Vec::new(),
             trades: Vec::new(),
             sums: Sums::default(),
@@ -136,12 +147,18 @@ impl Fold {
                 .orders
                 .get(&key)
                 .ok_or_else(|| unknown(instrument, placed))?;
-            let row = order_row(instrument, order)?;
-            self.events.push(order_event_row(&row));
-            self.order_rows.insert(key, row);
+            self.events.push(OrderState {
+                instrument: Arc::clone(instrument),
+                order: order.clone(),
+            });
         }
-        self.progress
-            .insert(record.instrument, (Arc::clone(instrument), progress));
+        let folded = self.progress.entry(record.instrument);
+        let folded = folded.or_insert_with(|| Folded {
+            instrument: Arc::clone(instrument),
+            from: before.map_or(Sequence::ZERO, |before| before.sequence),
+            now: progress,
+        });
+        folded.now = progress;
         Ok(())
     }
 
@@ -152,7 +169,7 @@ impl Fold {
         record: &Record,
     ) -> Result<Progress, ProjectorError> {
         let known = self.progress.get(&record.instrument);
-        let before = known.map(|(_, progress)| *progress).or(before);
+        let before = known.map(|folded| folded.now).or(before);
         if let Some(before) = before
             && record.sequence != before.sequence.next()
         {
@@ -187,16 +204,34 @@ impl Fold {
     pub(crate) fn finish(self) -> Result<(Rows, Sums, Outcome), ProjectorError> {
         let mut instruments = Vec::with_capacity(self.progress.len());
         let mut progress = Vec::with_capacity(self.progress.len());
-        for (id, (instrument, at)) in self.progress {
-            instruments.push(instrument_row(&instrument, at.status, at.sequence)?);
-            progress.push((id, at));
+        let mut rows = Rows::default();
+        // The newest state of each order that changed, by key so that rows are written in order.
+        let mut changed: Vec<&OrderState> = self.events.iter().collect();
+        changed.sort_by_key(|state| (state.instrument.id, state.order.placed, state.order.updated));
+        for (index, state) in changed.iter().enumerate() {
+            let key = |state: &OrderState| (state.instrument.id, state.order.placed);
+            let next = changed.get(index + 1);
+            if next.is_some_and(|next| key(next) == key(state)) {
+                continue;
+            }
+            let from = self.progress.get(&state.instrument.id);
+            let is_new = from.is_some_and(|folded| state.order.placed.sequence > folded.from);
+            if is_new {
+                rows.new_orders.push((*state).clone());
+            } else {
+                rows.changed_orders.push((*state).clone());
+            }
         }
-        let rows = Rows {
-            orders: self.order_rows.into_values().collect(),
-            events: self.events,
-            trades: self.trades,
-            instruments,
-        };
+        for (id, folded) in self.progress {
+            let Folded {
+                instrument, now, ..
+            } = folded;
+            instruments.push(instrument_row(&instrument, now.status, now.sequence)?);
+            progress.push((id, now));
+        }
+        rows.events = self.events;
+        rows.trades = self.trades;
+        rows.instruments = instruments;
         let orders = self.orders.into_iter();
         let open = orders.filter(|(_, order)| order.is_open()).collect();
         Ok((rows, self.sums, Outcome { progress, open }))

@@ -1,4 +1,4 @@
-//! Writes many rows of any entity with few statements, on either database.
+//! Writes rows of any entity with few statements, on either database.
 //!
 //! PostgreSQL takes a whole column as one array, so that one short statement, prepared once,
 //! carries any number of rows. SQLite knows no arrays: there rows are listed, in statements of
@@ -9,8 +9,8 @@ use std::fmt::Write;
 
 use sea_orm::sea_query::{ArrayType, ColumnType};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr,
-    EntityTrait, IdenStatic, IntoActiveModel, Iterable, PrimaryKeyToColumn, Statement, Value,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IdenStatic,
+    IntoActiveModel, Iterable, PrimaryKeyToColumn, Statement, Value,
 };
 
 use crate::entity::moment::Moment;
@@ -28,19 +28,22 @@ const SQLITE_ROWS: [usize; 3] = [256, 16, 1];
 pub(crate) enum Existing {
     /// It is replaced.
     Replaced,
+    /// These of its columns are; no other has changed. Whatever index has none of them is left
+    /// alone.
+    Changed(&'static [&'static str]),
     /// It can't be there: an error.
     Impossible,
 }
 
 /// Writes rows into a transaction. While the database works on one statement, the next one is
 /// put together.
-pub(crate) struct RowWriter<'a> {
-    transaction: &'a DatabaseTransaction,
+pub(crate) struct RowWriter<'a, C> {
+    transaction: &'a C,
     waiting: Option<Statement>,
 }
 
-impl<'a> RowWriter<'a> {
-    pub(crate) const fn new(transaction: &'a DatabaseTransaction) -> Self {
+impl<'a, C: ConnectionTrait> RowWriter<'a, C> {
+    pub(crate) const fn new(transaction: &'a C) -> Self {
         Self {
             transaction,
             waiting: None,
@@ -139,8 +142,8 @@ fn sqlite_value(value: Value) -> Value {
 }
 
 /// What our columns can be.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
     Text,
     Integer,
     Decimal,
@@ -148,7 +151,7 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(column: impl ColumnTrait) -> Self {
+    pub(super) fn of(column: impl ColumnTrait) -> Self {
         let definition = column.def();
         let column_type = definition.get_column_type();
         if matches!(column_type, ColumnType::BigInteger) {
@@ -161,9 +164,19 @@ impl Kind {
             Self::Text
         }
     }
+
+    /// PostgreSQL's type of an array of them.
+    pub(super) const fn array(self) -> &'static str {
+        match self {
+            Self::Text => "text[]",
+            Self::Integer => "bigint[]",
+            Self::Decimal => "numeric[]",
+            Self::Time => "timestamptz[]",
+        }
+    }
 }
 
-fn listed_sql<E: EntityTrait>(rows: usize, existing: Existing) -> String {
+pub(super) fn listed_sql<E: EntityTrait>(rows: usize, existing: Existing) -> String {
     let mut sql = insert_sql::<E>();
     let columns = E::Column::iter().count();
     for row in 0..rows {
@@ -207,7 +220,7 @@ fn columns_sql<E: EntityTrait>(existing: Existing) -> String {
     sql
 }
 
-fn insert_sql<E: EntityTrait>() -> String {
+pub(super) fn insert_sql<E: EntityTrait>() -> String {
     let mut sql = format!("INSERT INTO \"{}\"", E::default().as_str());
     for (index, column) in E::Column::iter().enumerate() {
         sql.push_str(if index == 0 { " (" } else { ", " });
@@ -217,11 +230,12 @@ fn insert_sql<E: EntityTrait>() -> String {
     sql
 }
 
-fn conflict_sql<E: EntityTrait>(sql: &mut String, existing: Existing) {
-    match existing {
+pub(super) fn conflict_sql<E: EntityTrait>(sql: &mut String, existing: Existing) {
+    let changed = match existing {
         Existing::Impossible => return,
-        Existing::Replaced => {}
-    }
+        Existing::Replaced => None,
+        Existing::Changed(columns) => Some(columns),
+    };
     let keys: Vec<&'static str> = E::PrimaryKey::iter()
         .map(|key| key.into_column().as_str())
         .collect();
@@ -230,7 +244,10 @@ fn conflict_sql<E: EntityTrait>(sql: &mut String, existing: Existing) {
         let _ = write!(sql, "\"{key}\"");
     }
     sql.push_str(") DO UPDATE");
-    let others = E::Column::iter().filter(|column| !keys.contains(&column.as_str()));
+    let others = E::Column::iter().filter(|column| match changed {
+        Some(changed) => changed.contains(&column.as_str()),
+        None => !keys.contains(&column.as_str()),
+    });
     for (index, column) in others.enumerate() {
         let name = column.as_str();
         sql.push_str(if index == 0 { " SET " } else { ", " });

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use shardbook_engine::checkpoint::CheckpointStore;
 use shardbook_engine::id::{InstrumentId, OrderRef, Sequence};
 use shardbook_engine::instrument::Instrument;
@@ -25,13 +25,14 @@ pub(super) use self::retention::{OldOrders, Place};
 
 use self::sums::SummedRows;
 use super::asking::Asking;
+use super::bulk::{BulkWriter, OrderEvents, Orders, Trades};
 use super::cache::{OrderCache, OrderKey};
 use super::error::ProjectorError;
 use super::fold::{Outcome, Progress, Rows, Sums};
 use super::rows::{Existing, RowWriter};
-use crate::database::{Database, DatabaseError};
+use crate::database::{BatchTransaction, Database, DatabaseError};
 use crate::entity::convert::{RowError, TradingStatus, count, integer, order_of};
-use crate::entity::{candle, closed_day, daily_position, instrument, order, order_event, trade};
+use crate::entity::{candle, closed_day, daily_position, instrument, order};
 
 /// How long one transaction may take. A batch takes a fraction of a second; a database that
 /// takes this long is stuck, and is given up to be tried anew.
@@ -116,7 +117,7 @@ impl Store {
                     OnRefused::StartOver => {}
                 }
                 self.database.migrate().await?;
-                Ok(self.database.begin().await?)
+                Ok(self.database.begin_batch().await?)
             })
             .await?;
         let mut stands = self
@@ -167,16 +168,15 @@ impl Store {
     ) -> Result<Outcome, ProjectorError> {
         self.asking
             .in_time("writing a batch", async {
-                let transaction = self.database.begin().await?;
+                let transaction = self.database.begin_batch().await?;
                 // First of all: who moves the position holds its row until the end, so that whoever
                 // else would project the same records waits here, and finds the position moved.
                 self.move_position(&transaction, step).await?;
                 let orders = needed.load(&transaction).await?;
                 let (rows, sums, outcome) = fold(orders)?;
                 let summed = SummedRows::add_up(&transaction, sums).await?;
-                write(&transaction, rows, summed)
-                    .await
-                    .map_err(DatabaseError::failed("writing a batch"))?;
+                write(&transaction, &rows).await?;
+                write_few(&transaction, rows.instruments, summed).await?;
                 let committing = DatabaseError::failed("committing a batch");
                 transaction.commit().await.map_err(committing)?;
                 Ok(outcome)
@@ -185,38 +185,65 @@ impl Store {
     }
 }
 
-async fn write(
-    transaction: &DatabaseTransaction,
-    rows: Rows,
-    summed: SummedRows,
-) -> Result<(), DbErr> {
-    use Existing::{Impossible, Replaced};
-    let mut writer = RowWriter::new(transaction);
-    writer.write::<order::Entity>(rows.orders, Replaced).await?;
+/// What of an order changes once it is placed.
+const CHANGING: &[&str] = &[
+    "price",
+    "quantity",
+    "filled_quantity",
+    "remaining_quantity",
+    "filled_notional",
+    "average_price",
+    "status",
+    "reason",
+    "trade_count",
+    "updated_sequence",
+    "updated_at",
+];
+
+/// Writes what comes by the thousand.
+async fn write(transaction: &BatchTransaction, rows: &Rows) -> Result<(), ProjectorError> {
+    use Existing::{Changed, Impossible};
+    let mut writer = BulkWriter::new(transaction);
+    let (new, changed) = (&rows.new_orders, &rows.changed_orders);
+    writer.write::<Orders>(new, Impossible).await?;
+    writer.write::<Orders>(changed, Changed(CHANGING)).await?;
     writer
-        .write::<order_event::Entity>(rows.events, Impossible)
+        .write::<OrderEvents>(&rows.events, Impossible)
         .await?;
-    writer
-        .write::<trade::Entity>(rows.trades, Impossible)
-        .await?;
-    writer
-        .write::<instrument::Entity>(rows.instruments, Replaced)
-        .await?;
-    writer
-        .write::<candle::Entity>(summed.candles, Replaced)
-        .await?;
-    writer
-        .write::<daily_position::Entity>(summed.positions, Replaced)
-        .await?;
-    writer
-        .write::<closed_day::Entity>(summed.closed_days, Impossible)
-        .await?;
+    writer.write::<Trades>(&rows.trades, Impossible).await?;
     writer.finish().await
+}
+
+/// Writes what there is one of for each instrument, minute or client.
+async fn write_few(
+    transaction: &impl ConnectionTrait,
+    instruments: Vec<instrument::Model>,
+    summed: SummedRows,
+) -> Result<(), ProjectorError> {
+    use Existing::{Impossible, Replaced};
+    let writing = async {
+        let mut writer = RowWriter::new(transaction);
+        writer
+            .write::<instrument::Entity>(instruments, Replaced)
+            .await?;
+        writer
+            .write::<candle::Entity>(summed.candles, Replaced)
+            .await?;
+        writer
+            .write::<daily_position::Entity>(summed.positions, Replaced)
+            .await?;
+        writer
+            .write::<closed_day::Entity>(summed.closed_days, Impossible)
+            .await?;
+        writer.finish().await
+    };
+    let writing_failed = DatabaseError::failed("writing a batch");
+    Ok(writing.await.map_err(writing_failed)?)
 }
 
 /// Where each instrument stands, by its number.
 async fn progress(
-    transaction: &DatabaseTransaction,
+    transaction: &impl ConnectionTrait,
 ) -> Result<HashMap<InstrumentId, Progress>, ProjectorError> {
     let rows: Vec<(i64, i64, String)> = instrument::Entity::find()
         .select_only()
@@ -272,7 +299,7 @@ impl<'a> Needed<'a> {
 
     async fn load(
         self,
-        transaction: &DatabaseTransaction,
+        transaction: &impl ConnectionTrait,
     ) -> Result<HashMap<OrderKey, Order>, ProjectorError> {
         let mut orders = self.at_hand;
         for (id, (instrument, mut placements)) in self.missing {

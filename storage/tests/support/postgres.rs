@@ -175,15 +175,26 @@ impl Postgres {
     }
 
     fn signal(&self, signal: &str) {
-        let id = std::fs::read_to_string(self.data().join("postmaster.pid"));
-        let id = id.expect("it runs").lines().next().unwrap_or("").to_owned();
+        let id = self.first_process();
         // The first process first: it starts the others.
         must("kill", Command::new("kill").args([signal, &id]).output());
-        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
-        for child in children.expect("it has children").split_whitespace() {
+        for child in children(&id) {
             // One that has just ended needs no signal.
-            let _ = Command::new("kill").args([signal, child]).output();
+            let _ = Command::new("kill").args([signal, &child]).output();
         }
+    }
+
+    /// The ids of its processes.
+    pub fn processes(&self) -> Vec<String> {
+        let id = self.first_process();
+        let mut processes = children(&id);
+        processes.push(id);
+        processes
+    }
+
+    fn first_process(&self) -> String {
+        let id = std::fs::read_to_string(self.data().join("postmaster.pid"));
+        id.expect("it runs").lines().next().unwrap_or("").to_owned()
     }
 
     /// The address of a new, empty database on it.
@@ -237,6 +248,12 @@ impl Drop for Postgres {
         drop(self.guard.stdin.take());
         let _ = self.guard.wait();
     }
+}
+
+fn children(id: &str) -> Vec<String> {
+    let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+    let children = children.expect("it has children");
+    children.split_whitespace().map(str::to_owned).collect()
 }
 
 fn guard(directory: &Path) -> Child {

@@ -1,6 +1,7 @@
 //! One record folded in: which orders it changes, and the trades it makes.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use shardbook_engine::command::{Command, Tape};
 use shardbook_engine::event::{Event, Maker, MirrorMaker, Priority};
@@ -15,8 +16,7 @@ use shardbook_engine::quantity::{Notional, Quantity};
 use shardbook_engine::record::Record;
 use shardbook_engine::side::Side;
 
-use crate::entity::convert::trade_row;
-use crate::entity::trade;
+use crate::projector::bulk::TradeOf;
 use crate::projector::cache::OrderKey;
 use crate::projector::error::ProjectorError;
 use crate::projector::fold::InstrumentSums;
@@ -33,17 +33,17 @@ enum Incoming {
 /// What the records of a batch come to, to be added to.
 pub(super) struct Gathered<'a> {
     pub(super) orders: &'a mut HashMap<OrderKey, Order>,
-    pub(super) trades: &'a mut Vec<trade::Model>,
+    pub(super) trades: &'a mut Vec<TradeOf>,
     /// The instrument's.
     pub(super) sums: &'a mut InstrumentSums,
 }
 
 /// One record's folding.
 pub(super) struct Step<'a> {
-    instrument: &'a Instrument,
+    instrument: &'a Arc<Instrument>,
     record: &'a Record,
     orders: &'a mut HashMap<OrderKey, Order>,
-    trades: &'a mut Vec<trade::Model>,
+    trades: &'a mut Vec<TradeOf>,
     sums: &'a mut InstrumentSums,
     incoming: Incoming,
     touched: Vec<OrderRef>,
@@ -52,7 +52,7 @@ pub(super) struct Step<'a> {
 
 impl<'a> Step<'a> {
     pub(super) fn new(
-        instrument: &'a Instrument,
+        instrument: &'a Arc<Instrument>,
         record: &'a Record,
         gathered: Gathered<'a>,
     ) -> Self {
@@ -180,7 +180,10 @@ impl<'a> Step<'a> {
             timestamp: self.record.timestamp,
         };
         self.sums.add(&trade);
-        self.trades.push(trade_row(self.instrument, &trade)?);
+        self.trades.push(TradeOf {
+            instrument: Arc::clone(self.instrument),
+            trade,
+        });
         Ok(())
     }
 

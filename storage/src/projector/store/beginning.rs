@@ -12,30 +12,31 @@
 
 use std::sync::Arc;
 
-use sea_orm::DatabaseTransaction;
 use shardbook_engine::checkpoint::ManifestEntry;
 use shardbook_engine::checkpoint::{self, CheckpointError, CheckpointStore, Manifest};
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::market_data::{InstrumentStatus, MarketData, MarketDataLimits};
-use shardbook_engine::order::Order;
+use shardbook_engine::order::{Order, Trade};
 use shardbook_engine::shard::ShardLimits;
 
 use super::sums::SummedRows;
-use super::{Asking, Held, Rows, claim, write};
-use crate::database::DatabaseError;
-use crate::entity::convert::{
-    TradingStatus, instrument_row, order_event_row, order_row, trade_row,
-};
+use super::{Asking, Held, Rows, claim, write, write_few};
+use crate::database::BatchTransaction;
+use crate::entity::convert::{TradingStatus, instrument_row};
+use crate::projector::bulk::{OrderState, TradeOf};
 use crate::projector::error::{ProjectorError, RefusedDatabase};
 use crate::projector::fold::InstrumentSums;
 
 /// Orders or trades that are made into rows at once: bounds what a book of millions costs twice.
 const ROWS_MAX: usize = 5_000;
 
+/// What the database is then asked for.
+const WRITING: &str = "writing what a checkpoint holds";
+
 /// Empties the database and writes what it is to begin with.
 pub(super) async fn start_over(
     asking: &Asking,
-    transaction: &DatabaseTransaction,
+    transaction: &BatchTransaction,
     held: &[Held],
     instruments: &[Arc<Instrument>],
 ) -> Result<(), ProjectorError> {
@@ -127,7 +128,7 @@ impl<'a> Beginning<'a> {
     async fn write(
         &self,
         asking: &Asking,
-        transaction: &DatabaseTransaction,
+        transaction: &BatchTransaction,
         instruments: &[Arc<Instrument>],
     ) -> Result<(), ProjectorError> {
         let (partition, position) = (self.held.partition, self.manifest.position);
@@ -149,7 +150,7 @@ impl<'a> Beginning<'a> {
 
 async fn write_instrument(
     asking: &Asking,
-    transaction: &DatabaseTransaction,
+    transaction: &BatchTransaction,
     market_data: &MarketData,
 ) -> Result<(), ProjectorError> {
     let instrument = market_data.instrument();
@@ -157,34 +158,40 @@ async fn write_instrument(
         InstrumentStatus::Trading => TradingStatus::Trading,
         InstrumentStatus::Halted => TradingStatus::Halted,
     };
-    let rows = Rows {
-        instruments: vec![instrument_row(instrument, status, market_data.sequence())?],
-        ..Rows::default()
-    };
-    write_rows(asking, transaction, rows, summed(market_data)?).await?;
+    let row = instrument_row(instrument, status, market_data.sequence())?;
+    let summed = summed(market_data)?;
+    asking
+        .in_time(WRITING, write_few(transaction, vec![row], summed))
+        .await?;
     let mut orders = market_data.kept_orders().map(|kept| kept.order);
     loop {
         let some: Vec<Order> = orders.by_ref().filter(is_shown).take(ROWS_MAX).collect();
         if some.is_empty() {
             break;
         }
-        let rows = some.iter().map(|order| order_row(instrument, order));
-        let orders = rows.collect::<Result<Vec<_>, _>>()?;
+        let states = some.into_iter().map(|order| OrderState {
+            instrument: Arc::clone(instrument),
+            order,
+        });
+        let new_orders: Vec<OrderState> = states.collect();
         let rows = Rows {
             // As far as is known: how it stood after its last change.
-            events: orders.iter().map(order_event_row).collect(),
-            orders,
+            events: new_orders.clone(),
+            new_orders,
             ..Rows::default()
         };
-        write_rows(asking, transaction, rows, SummedRows::default()).await?;
+        asking.in_time(WRITING, write(transaction, &rows)).await?;
     }
     for trades in market_data.kept_trades().chunks(ROWS_MAX) {
-        let rows = trades.iter().map(|trade| trade_row(instrument, trade));
+        let trades = trades.iter().map(|trade| TradeOf {
+            instrument: Arc::clone(instrument),
+            trade: Trade::clone(trade),
+        });
         let rows = Rows {
-            trades: rows.collect::<Result<_, _>>()?,
+            trades: trades.collect(),
             ..Rows::default()
         };
-        write_rows(asking, transaction, rows, SummedRows::default()).await?;
+        asking.in_time(WRITING, write(transaction, &rows)).await?;
     }
     Ok(())
 }
@@ -207,19 +214,4 @@ fn summed(market_data: &MarketData) -> Result<SummedRows, ProjectorError> {
     let mut rows = SummedRows::default();
     rows.take(&sums)?;
     Ok(rows)
-}
-
-async fn write_rows(
-    asking: &Asking,
-    transaction: &DatabaseTransaction,
-    rows: Rows,
-    summed: SummedRows,
-) -> Result<(), ProjectorError> {
-    let doing = "writing what a checkpoint holds";
-    asking
-        .in_time(doing, async {
-            let written = write(transaction, rows, summed).await;
-            Ok(written.map_err(DatabaseError::failed(doing))?)
-        })
-        .await
 }

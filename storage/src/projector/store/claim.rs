@@ -46,7 +46,7 @@ impl Store {
     /// Makes the database this exchange's where it is nobody's; tells each partition's position.
     pub(super) async fn stand(
         &self,
-        transaction: &DatabaseTransaction,
+        transaction: &impl ConnectionTrait,
         held: &[Held],
     ) -> Result<BTreeMap<PartitionId, Position>, ProjectorError> {
         if self.refuse_foreign(transaction).await?.is_none() {
@@ -129,7 +129,7 @@ impl Store {
     /// this exchange's.
     pub(super) async fn move_position(
         &self,
-        transaction: &DatabaseTransaction,
+        transaction: &impl ConnectionTrait,
         step: Step,
     ) -> Result<(), ProjectorError> {
         let ours = exchange::Entity::find()
@@ -157,7 +157,7 @@ impl Store {
 }
 
 /// Empties the database.
-pub(super) async fn empty(transaction: &DatabaseTransaction) -> Result<(), ProjectorError> {
+pub(super) async fn empty(transaction: &impl ConnectionTrait) -> Result<(), ProjectorError> {
     // Row by row would take as long as it took to write them.
     let verb = if transaction.get_database_backend() == DbBackend::Postgres {
         "TRUNCATE TABLE"
@@ -174,7 +174,7 @@ pub(super) async fn empty(transaction: &DatabaseTransaction) -> Result<(), Proje
 }
 
 async fn position(
-    transaction: &DatabaseTransaction,
+    transaction: &impl ConnectionTrait,
     id: PartitionId,
 ) -> Result<Option<Position>, ProjectorError> {
     let row = partition::Entity::find_by_id(i64::from(id.get()))
@@ -187,7 +187,7 @@ async fn position(
 
 /// Notes that everything up to `at` is there.
 pub(super) async fn begin_partition(
-    transaction: &DatabaseTransaction,
+    transaction: &impl ConnectionTrait,
     id: PartitionId,
     at: Position,
 ) -> Result<(), ProjectorError> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use shardbook_engine::id::ClientId;
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::position::ClientPosition;
@@ -32,7 +32,7 @@ impl SummedRows {
     /// The batch's sums with what stands in the database, which the transaction has for itself:
     /// whoever would add to it waits for the position.
     pub(super) async fn add_up(
-        transaction: &DatabaseTransaction,
+        transaction: &impl ConnectionTrait,
         sums: Sums,
     ) -> Result<Self, ProjectorError> {
         let mut rows = Self::default();
@@ -70,7 +70,7 @@ impl SummedRows {
 
 /// The batch's first minute may have begun before it.
 async fn add_candle(
-    transaction: &DatabaseTransaction,
+    transaction: &impl ConnectionTrait,
     sums: &mut InstrumentSums,
 ) -> Result<(), ProjectorError> {
     let Some(mut first) = sums.candles.first_entry() else {
@@ -96,7 +96,7 @@ async fn add_candle(
 }
 
 async fn add_positions(
-    transaction: &DatabaseTransaction,
+    transaction: &impl ConnectionTrait,
     instrument: &Instrument,
     day: Day,
     positions: &mut BTreeMap<ClientId, ClientPosition>,
