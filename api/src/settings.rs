@@ -35,7 +35,7 @@ use crate::access::limits::RATE_MAX;
 use crate::guard::{Authority, Guard, WebOrigin};
 use crate::server::ServerLimits;
 use crate::settings::given::Given;
-use crate::stream::hub::SUBSCRIPTIONS_MAX;
+use crate::stream::hub::{EVENTS_KEPT, SUBSCRIPTIONS_MAX};
 
 /// Most partitions: each has a writer thread of its own, and a disk gains nothing from more.
 const PARTITIONS_MAX: u32 = 64;
@@ -240,7 +240,7 @@ impl Settings {
                     0..=COUNT_MAX,
                 )?,
             },
-            stream_events: given.number("stream_events", 10_000, 1..=COUNT_MAX)?,
+            stream_events: given.number("stream_events", EVENTS_KEPT, 1..=COUNT_MAX)?,
             subscriptions_max: given.number(
                 "subscriptions_max",
                 SUBSCRIPTIONS_MAX,

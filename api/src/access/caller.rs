@@ -159,12 +159,6 @@ impl Reader {
     pub const fn caller(&self) -> &Caller {
         &self.0
     }
-
-    /// The same as one who trades, if it does; for what shows more to those.
-    #[must_use]
-    pub fn as_trader(&self) -> Option<Trader> {
-        self.0.clone().trader().ok()
-    }
 }
 
 impl Trader {
