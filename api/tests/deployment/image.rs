@@ -1,5 +1,7 @@
 //! The image: what it is built from is there, and what it holds runs as nobody in particular.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::process::Command;
 
 use crate::server::Server;
@@ -109,4 +111,16 @@ fn the_health_check_tells_an_exchange_that_takes_orders_from_none() {
     assert!(healthy(&address));
     drop(server);
     assert!(!healthy(&address));
+
+    let unwell = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = unwell.local_addr().unwrap().to_string();
+    let answering = std::thread::spawn(move || {
+        let (mut asking, _) = unwell.accept().unwrap();
+        let mut request = [0; 512];
+        assert!(asking.read(&mut request).unwrap() > 0);
+        let answer = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\r\n";
+        asking.write_all(answer).unwrap();
+    });
+    assert!(!healthy(&address));
+    answering.join().unwrap();
 }
