@@ -151,6 +151,18 @@ struct Session {
 struct Batch {
     payloads: Vec<Durable<Vec<Record>>>,
     to: Position,
+    batched: Batched,
+}
+
+/// How much a batch took of what a journal held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Batched {
+    /// There was nothing.
+    Nothing,
+    /// All that there was when its end was read.
+    All,
+    /// As much as a batch takes; there may be more.
+    Part,
 }
 
 impl Batch {
@@ -260,7 +272,7 @@ impl Projector {
                 caught_up = self.catch_up() => caught_up,
             };
             let wait: Pin<Box<dyn Future<Output = ()> + Send>> = match caught_up {
-                Ok(()) => {
+                Ok(_) => {
                     retry.reset();
                     let more = more(&self.logs, self.limits.pause);
                     // Without more the time is up, and it is asked whether it is there.
@@ -282,7 +294,7 @@ impl Projector {
         }
         // What was broken off left nothing behind; whether it was committed is asked again.
         self.session = None;
-        match timeout(CATCH_UP_AT_STOP, self.catch_up()).await {
+        match timeout(CATCH_UP_AT_STOP, self.catch_up_to_the_end()).await {
             Ok(Ok(())) => tracing::info!("the database holds all that the journal does"),
             Ok(Err(error)) => tracing::warn!(%error, "stopping with the database behind"),
             Err(_) => tracing::warn!("stopping with the database behind, for want of time"),
@@ -323,30 +335,38 @@ impl Projector {
         oldest.min()
     }
 
-    /// Projects all that the journals hold.
-    async fn catch_up(&mut self) -> Result<(), ProjectorError> {
+    /// Projects all that the journals hold, also of what comes meanwhile.
+    async fn catch_up_to_the_end(&mut self) -> Result<(), ProjectorError> {
+        while self.catch_up().await? != Batched::Nothing {}
+        Ok(())
+    }
+
+    /// Projects all that the journals held when it was read last. What has come since then waits
+    /// for more to come with it: a flush for each few records would cost more than they do.
+    async fn catch_up(&mut self) -> Result<Batched, ProjectorError> {
         if self.session.is_none() {
             self.admit().await?;
         }
-        let mut idle = true;
+        let mut all = Batched::Nothing;
         loop {
-            let mut wrote = false;
+            let mut last = Batched::Nothing;
             for index in 0..self.logs.len() {
-                wrote |= self.project_batch(index).await?;
+                last = last.max(self.project_batch(index).await?);
             }
             self.write_snapshots().await?;
             if self.cleaning.step(&self.store).await? {
                 self.status.send_modify(|status| status.sweeps += 1);
             }
-            idle &= !wrote;
-            if !wrote {
-                if idle {
-                    self.store.probe().await?;
-                }
-                self.status
-                    .send_if_modified(|status| status.oldest_waiting.take().is_some());
-                return Ok(());
+            all = all.max(last);
+            if last == Batched::Part {
+                continue;
             }
+            if all == Batched::Nothing {
+                self.store.probe().await?;
+            }
+            self.status
+                .send_if_modified(|status| status.oldest_waiting.take().is_some());
+            return Ok(all);
         }
     }
 
@@ -365,14 +385,14 @@ impl Projector {
         Ok(())
     }
 
-    /// Projects the next batch of one partition; says whether there was one.
-    async fn project_batch(&mut self, index: usize) -> Result<bool, ProjectorError> {
+    /// Projects the next batch of one partition; says how much of what there was.
+    async fn project_batch(&mut self, index: usize) -> Result<Batched, ProjectorError> {
         let (Some(log), Some(session)) = (self.logs.get(index), self.session.as_mut()) else {
-            return Ok(false);
+            return Ok(Batched::Nothing);
         };
         let id = log.id;
         let Some(batch) = session.read(id, self.limits)? else {
-            return Ok(false);
+            return Ok(Batched::Nothing);
         };
         if let Some(oldest) = batch.records().map(|record| record.timestamp).next() {
             self.status
@@ -412,7 +432,7 @@ impl Projector {
                 .projected
                 .extend(sequences.map(|(id, progress)| (*id, progress.sequence)));
         });
-        Ok(true)
+        Ok(batch.batched)
     }
 }
 
@@ -428,8 +448,10 @@ impl Session {
         };
         let mut payloads: Vec<Durable<Vec<Record>>> = Vec::new();
         let (mut records, mut events) = (0, 0);
+        let mut batched = Batched::Part;
         while records < limits.batch_records && events < limits.batch_events {
             let Some(payload) = reader.read()? else {
+                batched = Batched::All;
                 break;
             };
             records += payload.len();
@@ -440,7 +462,11 @@ impl Session {
             payloads.push(payload);
         }
         let to = payloads.last().map(Durable::position);
-        Ok(to.map(|to| Batch { payloads, to }))
+        Ok(to.map(|to| Batch {
+            payloads,
+            to,
+            batched,
+        }))
     }
 }
 
