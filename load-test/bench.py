@@ -15,7 +15,9 @@ import datetime
 import json
 import os
 import re
+import resource
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -38,6 +40,8 @@ class Bench:
         self.out = arguments.out
         self.scratch = scratch
         self.rows = []
+        # The exchange that was started last.
+        self.server = None
 
     def program(self, name):
         return str(self.programs / name)
@@ -78,6 +82,7 @@ class Bench:
             with open(self.scratch / "exchange.log", "w", encoding="utf-8") as log:
                 environment = os.environ | {"RUST_LOG": "warn"}
                 server = subprocess.Popen([*command, *arguments], stderr=log, stdout=log, env=environment)
+                self.server = server
                 try:
                     wait_until_it_listens(address, server)
                     yield address
@@ -263,10 +268,76 @@ def fan_out(bench):
     )
 
 
+IDLE_SUBSCRIBERS = 10_000
+
+
+def idle(bench):
+    """10,000 subscribers to whom nothing happens while orders come in."""
+    # Each is a file of the exchange and one of the load generator.
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    orders = bench.orders("orders", "--crossing", "30", "--instruments", "BTC-USD:70000:0.01:0.00001")
+    p99, cost, memory = {}, {}, {}
+    for subscribers in (0, IDLE_SUBSCRIBERS):
+        with bench.exchange() as address:
+            before = cpu_seconds(bench.server.pid)
+            report = bench.load(
+                f"idle-{subscribers}", address, orders, "--rate", "2000", "--connections", str(CONNECTIONS),
+                "--subscribers", str(subscribers), "--watched", "ETH-USD", seconds=max(10, bench.seconds // 2),
+            )
+            cost[subscribers] = cpu_seconds(bench.server.pid) - before
+            memory[subscribers] = peak_memory(bench.server.pid)
+        p99[subscribers] = report["latency"]["p99"]
+    each = (memory[IDLE_SUBSCRIBERS] - memory[0]) / IDLE_SUBSCRIBERS
+    ratio = p99[IDLE_SUBSCRIBERS] / p99[0]
+    more = cost[IDLE_SUBSCRIBERS] - cost[0]
+    bench.figure(
+        f"2,000 orders/s beside {IDLE_SUBSCRIBERS:,} idle subscribers",
+        f"p99 {p99[IDLE_SUBSCRIBERS]} ms, {each / 1024:.0f} KiB each, {more:.1f} s of CPU more with connecting", "",
+        ratio=f"{ratio:.2f} times the p99 without", ratio_goal="2", met=ratio <= 2,
+    )
+
+
+# Runs with the log of orders and without it, by turns, so that what else the machine does meets both.
+LOG_RUNS = 3
+
+
+def log(bench):
+    """What the log of orders costs an order, at full load, in CPU time of the whole exchange."""
+    orders = bench.orders("orders", "--crossing", "30")
+    loads = {
+        "HTTP, single orders": ("--closed", "--connections", str(CONNECTIONS)),
+        "WebSocket, pipelined": (
+            "--protocol", "websocket", "--closed", "--connections", str(PIPELINED_CONNECTIONS)
+        ),
+    }
+    for what, arguments in loads.items():
+        costs, rates = {"info": [], "off": []}, {"info": [], "off": []}
+        for run in range(LOG_RUNS):
+            for level in costs:
+                with bench.exchange("--log-filter", f"warn,shardbook::orders={level}") as address:
+                    before = cpu_seconds(bench.server.pid)
+                    report = bench.load(
+                        f"log-{level}-{run}", address, orders, *arguments, seconds=max(3, bench.seconds // 12)
+                    )
+                    wait_until_projected(address)
+                    spent = cpu_seconds(bench.server.pid) - before
+                costs[level].append(spent / report["answered"] * 1e6)
+                rates[level].append(report["answered_per_second"])
+                print(f"   {what}, orders={level}: {costs[level][-1]:.2f} µs of CPU an order", flush=True)
+        told, untold = (statistics.median(costs[level]) for level in ("info", "off"))
+        rate = statistics.median(rates["info"])
+        bench.figure(
+            f"CPU time of an order with its lines in the log, {what}",
+            f"{told:.1f} µs at {rate:,.0f} orders/s", "",
+            ratio=f"{told / untold:.2f} of {untold:.1f} µs without", ratio_goal="1.15", met=told <= untold * 1.15,
+        )
+
+
 PARTS = {
     "core": core, "journal": journal, "projector": projector, "start": start, "http": http,
     "open-loop": open_loop, "batch": batch, "websocket": websocket, "instruments": instruments,
-    "fan-out": fan_out,
+    "fan-out": fan_out, "idle": idle, "log": log,
 }
 
 
@@ -285,6 +356,28 @@ def wait_until_it_listens(address, server):
             return
         time.sleep(0.1)
     raise SystemExit(f"{server.args[0]} does not listen at {address}")
+
+
+def cpu_seconds(pid):
+    """What a process has spent, in its own code and in the kernel for it."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+    user, system = int(fields[11]), int(fields[12])
+    return (user + system) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_memory(pid):
+    """The most bytes that a process had in memory."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(re.search(r"^VmHWM:\s+(\d+) kB$", status, re.M)[1]) * 1024
+
+
+def wait_until_projected(address):
+    """Until the database has all: what an order costs has been spent by then."""
+    for _ in range(3_000):
+        if not projection_lag(address):
+            return
+        time.sleep(0.1)
+    raise SystemExit(f"the database of the exchange at {address} does not catch up")
 
 
 def projection_lag(address):

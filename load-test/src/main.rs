@@ -74,6 +74,9 @@ struct Arguments {
     /// So many others watch trades and books over WebSockets, and must miss nothing.
     #[arg(long, value_name = "N", default_value = "0")]
     subscribers: u32,
+    /// They watch this instrument, and not those that the orders are for: with another they are idle
+    #[arg(long, value_name = "SYMBOL")]
+    watched: Option<String>,
     /// Also write report.md, report.json and report.svg here.
     #[arg(long, value_name = "FOLDER")]
     report: Option<PathBuf>,
@@ -145,5 +148,6 @@ fn load(arguments: Arguments) -> Result<Load> {
         seconds: arguments.seconds,
         connections: arguments.connections,
         subscribers: arguments.subscribers,
+        watched: arguments.watched,
     })
 }

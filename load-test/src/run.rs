@@ -1,5 +1,6 @@
 //! One run: senders on their connections, a thread that keeps time, and someone who watches.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -73,6 +74,8 @@ pub(crate) struct Load {
     pub(crate) connections: NonZeroU32,
     /// How many watch meanwhile.
     pub(crate) subscribers: u32,
+    /// What they watch; `None` for what the orders are for.
+    pub(crate) watched: Option<String>,
 }
 
 /// What the senders share.
@@ -172,8 +175,11 @@ pub(crate) async fn run(load: Load) -> Result<Finished> {
     for _ in 0..load.connections.get() {
         connections.push(Sender::connect(&load.target, load.protocol).await?);
     }
-    let instruments = load.workload.instruments();
-    let subscribers = Subscribers::subscribe(&load.target, instruments, load.subscribers).await?;
+    let watched = match load.watched {
+        Some(symbol) => BTreeSet::from([symbol]),
+        None => load.workload.instruments().clone(),
+    };
+    let subscribers = Subscribers::subscribe(&load.target, &watched, load.subscribers).await?;
     let start = Instant::now();
     let run = Arc::new(Run {
         workload: load.workload,

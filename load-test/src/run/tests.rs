@@ -144,6 +144,7 @@ async fn finished(stand_in: StandIn, protocol: Protocol, pace: Loop) -> (Finishe
         seconds: number(1),
         connections: number(4),
         subscribers: 0,
+        watched: None,
     })
     .await
     .unwrap();
