@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::postgres::Postgres;
-use crate::support::TestApp;
+use crate::support::{TestApp, TestClock};
 
 /// An exchange whose memory soon lets go of what is over, on a database of its own.
 struct Place {
@@ -147,6 +147,7 @@ async fn all_one_by_one(app: &TestApp, ids: &[String]) -> Vec<Value> {
 async fn paged(app: &TestApp, query: &str, limit: usize) -> Vec<Value> {
     let mut listed = Vec::new();
     let mut before = String::new();
+    let mut is_over = false;
     loop {
         let page = app
             .get_projected(&format!("/orders?limit={limit}{query}{before}"))
@@ -154,6 +155,9 @@ async fn paged(app: &TestApp, query: &str, limit: usize) -> Vec<Value> {
         assert_eq!(page.status, 200, "{}", page.text);
         let page = page.body.as_array().unwrap().clone();
         assert!(page.len() <= limit);
+        // Who gets less than asked for takes it for the end.
+        assert!(!is_over || page.is_empty(), "{query} went on: {page:?}");
+        is_over = page.len() < limit;
         let Some(last) = page.last() else {
             return listed;
         };
@@ -220,6 +224,28 @@ async fn every_list_is_what_asking_one_by_one_gives_wherever_the_orders_are() {
         compare(&app, &ids).await;
         app.stop().await;
     }
+}
+
+#[tokio::test]
+async fn orders_of_one_moment_stand_in_one_order_over_all_instruments() {
+    let clock = TestClock::at("2026-01-31T12:00:00Z");
+    let app = TestApp::start_by(&clock, "closed_orders_in_memory = 4").await;
+    let mut random = Random(13);
+    let mut ids = Vec::new();
+    for number in 0..40 {
+        let recent = ids.len().saturating_sub(12);
+        let placed = something(&app, &mut random, number, &ids[recent..]).await;
+        ids.extend(placed);
+    }
+    let all = all_one_by_one(&app, &ids).await;
+    assert!(
+        all.iter()
+            .all(|order| order["created_at"] == all[0]["created_at"])
+    );
+    for limit in [1, 2, 7] {
+        assert_eq!(paged(&app, "", limit).await, all);
+    }
+    app.stop().await;
 }
 
 #[tokio::test]

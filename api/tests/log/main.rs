@@ -34,12 +34,17 @@ struct Server {
 
 impl Server {
     fn start(data_dir: &Path, more: &[&str]) -> Self {
+        Self::start_fed(data_dir, "off", more)
+    }
+
+    fn start_fed(data_dir: &Path, feed: &str, more: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_shardbook"))
             .args([
                 "serve",
                 "--listen=127.0.0.1:0",
-                "--feed=off",
                 "--log-format=json",
+                "--feed",
+                feed,
             ])
             .args(["--journal-segment-bytes=1048576", "--data-dir"])
             .arg(data_dir)
@@ -270,6 +275,54 @@ async fn every_order_can_be_followed_through_the_log_by_its_id() {
         "what was told as an order's refusal is told once"
     );
     assert_keeps_secrets(&lines);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_that_an_order_meets_at_once_stands_in_one_line() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(directory.path(), &[]);
+    for (id, side, price, quantity) in [
+        ("ask-1", "sell", "100.00", "0.4"),
+        ("ask-2", "sell", "100.01", "0.6"),
+        ("sweep", "buy", "101.00", "1"),
+    ] {
+        let placed = server.place(id, "alice", side, Some(price), quantity);
+        assert_eq!(placed.await, 201);
+    }
+    assert_eq!(server.send(Method::GET, "/nowhere", None).await, 404);
+    let lines = server.lines_until(failed_at("/nowhere"));
+    assert_eq!(
+        story(&lines, "sweep", &["message", "trades"]),
+        [
+            "order accepted | -",
+            "order matched | BTC-USD-1 0.40000 @ 100.00, BTC-USD-2 0.60000 @ 100.01",
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_feeds_orders_are_told_to_those_alone_who_ask_for_them() {
+    for (filter, is_told) in [("info", false), ("info,shardbook::orders=debug", true)] {
+        let directory = TempDir::new().unwrap();
+        let more = [format!("--log-filter={filter}")];
+        let server = Server::start_fed(directory.path(), "simulated", &[&more[0]]);
+        let trades = || async {
+            let trades = server.http.get(format!("{}/trades?limit=1", server.base));
+            trades.send().await.unwrap().text().await.unwrap()
+        };
+        while trades().await == "[]" {}
+        let placed = server.place("mine", "alice", "buy", Some("1.00"), "1");
+        assert_eq!(placed.await, 201);
+        let lines = server.terminate();
+        assert_eq!(story(&lines, "mine", &["message"]), ["order accepted"]);
+        let of_feed = lines.iter().filter(|line| {
+            let client = line["fields"]["client_id"].as_str();
+            is_of(line, "shardbook::orders") && client == Some("binance-trades")
+        });
+        let levels: Vec<_> = of_feed.map(|line| line["level"].clone()).collect();
+        assert_eq!(!levels.is_empty(), is_told, "{filter}");
+        assert!(levels.iter().all(|level| level == "DEBUG"), "{levels:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
