@@ -142,6 +142,19 @@ impl Book {
         })
     }
 
+    /// Has the machine fetch a resting order, without waiting for it.
+    pub fn touch(&self, handle: Handle) {
+        std::hint::black_box(self.slab.get(handle).is_some());
+    }
+
+    /// Has the machine fetch those that stand next to a resting order, which is at hand.
+    pub fn touch_neighbours(&self, handle: Handle) {
+        if let Some(slot) = self.slab.get(handle) {
+            let neighbours = [slot.previous, slot.next].into_iter().flatten();
+            neighbours.for_each(|neighbour| self.touch(neighbour));
+        }
+    }
+
     /// Lets an order rest behind its level's queue.
     fn rest(&mut self, client: ClientNumber, key: LevelKey, remaining: Quantity) -> Handle {
         let handle = self.slab.insert(key, remaining, client);

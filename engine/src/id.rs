@@ -1,10 +1,13 @@
 //! Names and numbers of things: what clients call them, and what the exchange does.
 
+mod text;
+
 use std::borrow::Borrow;
 use std::fmt;
-use std::sync::Arc;
 
 use thiserror::Error;
+
+use self::text::Text;
 
 /// Ids that begin so are the feed's.
 pub const FEED_ID_PREFIX: &str = "binance-";
@@ -31,12 +34,12 @@ pub enum IdError {
     Reserved,
 }
 
-/// Defines an id that is shared text with a checked alphabet.
+/// Defines an id that is text with a checked alphabet.
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $max:expr, $alphabet:expr, $allowed:expr, $reserved:expr) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Arc<str>);
+        pub struct $name(Text);
 
         impl $name {
             /// The most bytes it may have.
@@ -51,46 +54,65 @@ macro_rules! text_id {
                 if text.is_empty() || text.len() > Self::LENGTH_MAX {
                     return Err(IdError::Length { length: text.len(), max: Self::LENGTH_MAX });
                 }
-                let allowed: fn(u8) -> bool = $allowed;
-                if !text.bytes().all(allowed) {
+                // Every byte is looked at, wrong ones before it or not: many at once, that is.
+                if !text.bytes().fold(true, |all, byte| all & $allowed(byte)) {
                     return Err(IdError::Character { alphabet: $alphabet });
                 }
                 let reserved: &[&str] = &$reserved;
                 if reserved.contains(&text) {
                     return Err(IdError::Reserved);
                 }
-                Ok(Self(Arc::from(text)))
+                Ok(Self(Text::new(text)))
             }
 
             /// The text.
             #[must_use]
             pub fn as_str(&self) -> &str {
-                &self.0
+                self.0.as_str()
+            }
+
+            /// The text's bytes, which cost less than the text.
+            #[must_use]
+            pub fn as_bytes(&self) -> &[u8] {
+                self.0.as_bytes()
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&*self.0, f)
+                fmt::Debug::fmt(self.as_str(), f)
             }
         }
 
         impl Borrow<str> for $name {
             fn borrow(&self) -> &str {
-                &self.0
+                self.as_str()
             }
         }
     };
 }
 
+/// Without a branch, see where ids are checked.
 const fn is_id_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'-')
+    let lower = byte | 0x20;
+    ((lower >= b'a') & (lower <= b'z'))
+        | ((byte >= b'-') & (byte <= b'.'))
+        | ((byte >= b'0') & (byte <= b':'))
+        | (byte == b'_')
+}
+
+const fn is_symbol_byte(byte: u8) -> bool {
+    is_id_byte(byte) & (byte != b':')
+}
+
+const fn is_key_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic()
 }
 
 text_id!(
@@ -105,19 +127,18 @@ text_id!(
 text_id!(
     /// A client's own mark on a request, so that sending it again does nothing twice:
     /// 1 to 128 visible ASCII characters.
-    IdempotencyKey, 128, "visible ASCII characters", |byte| byte.is_ascii_graphic(), []
+    IdempotencyKey, 128, "visible ASCII characters", is_key_byte, []
 );
 text_id!(
     /// An instrument's name, as `BTC-USD`: 1 to 32 letters, digits, `.`, `_`, `-`.
-    Symbol, 32, "letters, digits and . _ -",
-    |byte| is_id_byte(byte) && byte != b':', [".", ".."]
+    Symbol, 32, "letters, digits and . _ -", is_symbol_byte, [".", ".."]
 );
 
 impl OrderId {
     /// The id of the `index`th order that the mirror command numbered `sequence` added.
     #[must_use]
     pub fn mirror(placed: OrderRef) -> Self {
-        Self(Arc::from(format!(
+        Self(Text::new(&format!(
             "binance-depth:{}:{}",
             placed.sequence.get(),
             placed.index
@@ -127,7 +148,7 @@ impl OrderId {
     /// The id of the market order made of Binance's trades `first` to `last` of `symbol`.
     #[must_use]
     pub fn tape(symbol: &str, first: u64, last: u64) -> Self {
-        Self(Arc::from(if first == last {
+        Self(Text::new(&if first == last {
             format!("binance-trades:{symbol}:{first}")
         } else {
             format!("binance-trades:{symbol}:{first}-{last}")
@@ -137,7 +158,7 @@ impl OrderId {
     /// Whether the id is one of the feed's.
     #[must_use]
     pub fn is_feed(&self) -> bool {
-        self.0.starts_with(FEED_ID_PREFIX)
+        self.0.as_bytes().starts_with(FEED_ID_PREFIX.as_bytes())
     }
 }
 
@@ -145,19 +166,19 @@ impl ClientId {
     /// The client whose market orders are Binance's trades.
     #[must_use]
     pub fn binance_trades() -> Self {
-        Self(Arc::from("binance-trades"))
+        Self(Text::new("binance-trades"))
     }
 
     /// The client whose resting orders are Binance's depth.
     #[must_use]
     pub fn binance_depth() -> Self {
-        Self(Arc::from("binance-depth"))
+        Self(Text::new("binance-depth"))
     }
 
     /// Whether the client is one of the feed's.
     #[must_use]
     pub fn is_feed(&self) -> bool {
-        self.0.starts_with(FEED_ID_PREFIX)
+        self.0.as_bytes().starts_with(FEED_ID_PREFIX.as_bytes())
     }
 }
 
@@ -235,5 +256,25 @@ impl OrderRef {
     #[must_use]
     pub const fn single(sequence: Sequence) -> Self {
         Self { sequence, index: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_letters_digits_and_four_signs() {
+        let allowed: String = (0..128_u8)
+            .filter(|byte| OrderId::new(str::from_utf8(&[*byte, b'x']).unwrap()).is_ok())
+            .map(char::from)
+            .collect();
+        assert_eq!(
+            allowed,
+            "-.0123456789:ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
+        );
+        assert!(OrderId::new("ä").is_err());
+        assert!(Symbol::new("A:B").is_err());
+        assert!(IdempotencyKey::new("a b").is_err());
     }
 }

@@ -18,6 +18,7 @@ mod hashed;
 mod keys;
 mod orders;
 mod place;
+mod prepare;
 mod replay;
 mod state;
 mod window;
@@ -45,8 +46,10 @@ use self::hashed::IdHasher;
 use self::keys::KeyWindow;
 use self::orders::OpenOrders;
 use self::place::{sum, trade_mirrored};
+use self::prepare::Prepared;
 
 pub use self::feed::{FeedAtStart, FeedPositions, MirrorPosition, SourcePosition};
+pub use self::prepare::PREPARED_AT_ONCE;
 pub use self::replay::Replayer;
 pub use self::state::{BoundKey, ClientResting, MirrorResting, RestingOrder, ShardState};
 
@@ -114,6 +117,7 @@ pub struct Shard {
     keys: KeyWindow,
     /// Empty between commands; kept for its room.
     book_events: Vec<BookEvent>,
+    prepared: Prepared,
 }
 
 impl Shard {
@@ -138,6 +142,7 @@ impl Shard {
             id_hasher: IdHasher::default(),
             keys: KeyWindow::new(limits.idempotency_keys, limits.idempotency_age),
             book_events: Vec::new(),
+            prepared: Prepared::new(),
         }
     }
 
@@ -260,8 +265,10 @@ impl Shard {
 
     /// Takes a client's order, already off the book, out of the open ones.
     fn close(&mut self, handle: Handle) -> OrderRef {
-        let order = self.orders.remove(handle);
-        self.closed_ids.push(order.id);
+        let hash = self.id_hasher.hash(&self.open_order(handle).id);
+        self.closed_ids.touch(hash);
+        let order = self.orders.remove(handle, hash);
+        self.closed_ids.push(order.id, hash, &self.id_hasher);
         OrderRef::single(order.placed)
     }
 

@@ -17,6 +17,7 @@
     reason = "a measurement"
 )]
 
+mod depth;
 mod trace;
 
 use std::fmt;
@@ -26,12 +27,13 @@ use std::time::{Duration, Instant};
 use rust_decimal::Decimal;
 use shardbook_engine::book::{Book, ClientNumber};
 use shardbook_engine::command::{Cancel, Command, Requester, Stamped};
+use shardbook_engine::event::Event;
 use shardbook_engine::id::{ClientId, IdempotencyKey, InstrumentId, OrderId, Symbol};
 use shardbook_engine::instrument::{Increment, Instrument};
 use shardbook_engine::order::{ChosenId, NewOrder};
 use shardbook_engine::quantity::{LOTS_MAX, Quantity};
 use shardbook_engine::record::{RecordParts, begin_payload, decode_payload};
-use shardbook_engine::shard::{Decision, Replayer, Shard, ShardLimits};
+use shardbook_engine::shard::{Decision, PREPARED_AT_ONCE, Replayer, Shard, ShardLimits};
 use shardbook_engine::time::Timestamp;
 
 use self::trace::{Step, Trace};
@@ -45,7 +47,7 @@ fn main() {
     let asked: Vec<String> = std::env::args().skip(1).collect();
     let measures: [(&str, fn()); 4] = [
         ("book", book),
-        ("depth", depth),
+        ("depth", depth::depth),
         ("shard", shard),
         ("replay", replay),
     ];
@@ -64,35 +66,15 @@ fn book() {
     carry_out(&mut book, &trace.warm_up());
     for _ in 0..20 {
         let steps = trace.steps(CHUNK);
-        rates.add(CHUNK, carry_out(&mut book, &steps));
+        let watch = Stopwatch::start();
+        carry_out(&mut book, &steps);
+        rates.add(CHUNK, watch.stop());
     }
     println!("book: {rates}, {RESTING} resting");
 }
 
-/// What a mixed command costs when more rests.
-fn depth() {
-    let mut shallow = None;
-    for resting in [100, 1_000, 10_000, 100_000, 1_000_000] {
-        let mut rates = Rates::default();
-        let mut trace = Trace::new(SEED, resting);
-        let mut book = Book::new();
-        carry_out(&mut book, &trace.warm_up());
-        for _ in 0..8 {
-            let steps = trace.steps(CHUNK);
-            rates.add(CHUNK, carry_out(&mut book, &steps));
-        }
-        let cost = 1.0 / rates.median();
-        let shallow = *shallow.get_or_insert(cost);
-        println!(
-            "depth: {resting} resting: {rates}, {:.2} of the shallowest's cost",
-            cost / shallow
-        );
-    }
-}
-
-fn carry_out(book: &mut Book, steps: &[Step]) -> Duration {
+fn carry_out(book: &mut Book, steps: &[Step]) {
     let mut events = Vec::new();
-    let start = Instant::now();
     for step in steps {
         match step {
             Step::Place { incoming, kind } => {
@@ -105,7 +87,6 @@ fn carry_out(book: &mut Book, steps: &[Step]) -> Duration {
             }
         }
     }
-    start.elapsed()
 }
 
 /// The shard with ids and keys of 36 characters, its records' bytes included.
@@ -118,11 +99,12 @@ fn shard() {
     market.take_in(&warm_up);
     for _ in 0..12 {
         let commands = market.commands(&trace.steps(CHUNK));
-        let (took, longest) = market.take_in(&commands);
-        rates.add(CHUNK, took);
+        let watch = Stopwatch::start();
+        let longest = market.take_in(&commands);
+        rates.add(CHUNK, watch.stop());
         slowest = slowest.max(longest);
     }
-    println!("shard: {rates}, the slowest command {slowest:.1?}");
+    println!("shard: {rates}, the slowest {PREPARED_AT_ONCE} commands {slowest:.1?}");
 }
 
 /// The shard's records, decoded and applied again.
@@ -137,17 +119,17 @@ fn replay() {
     for _ in 0..8 {
         let commands = market.commands(&trace.steps(CHUNK));
         market.take_in(&commands);
-        rates.add(CHUNK, replay_payload(&mut replayer, &market.payload));
+        let watch = Stopwatch::start();
+        replay_payload(&mut replayer, &market.payload);
+        rates.add(CHUNK, watch.stop());
     }
     println!("replay: {rates}");
 }
 
-fn replay_payload(replayer: &mut Replayer, payload: &[u8]) -> Duration {
-    let start = Instant::now();
+fn replay_payload(replayer: &mut Replayer, payload: &[u8]) {
     for record in decode_payload(payload).expect("what was encoded") {
         replayer.apply(&record);
     }
-    start.elapsed()
 }
 
 /// A shard, and the commands of a trace as it takes them.
@@ -218,36 +200,43 @@ impl Market {
         commands.collect()
     }
 
-    /// How long all of it took, and how long the slowest command.
-    fn take_in(&mut self, commands: &[Stamped]) -> (Duration, Duration) {
+    /// How long the slowest few commands took.
+    fn take_in(&mut self, commands: &[Stamped]) -> Duration {
         self.payload.clear();
         begin_payload(&mut self.payload);
         let mut events = Vec::new();
         let mut longest = Duration::ZERO;
-        let start = Instant::now();
-        let mut before = start;
-        for stamped in commands {
-            let Decision::Recorded {
-                sequence,
-                first_trade,
-            } = self.shard.apply(stamped, &mut events)
-            else {
-                panic!("not recorded: {stamped:?}");
-            };
-            let parts = RecordParts {
-                instrument: self.instrument.id,
-                sequence,
-                timestamp: stamped.timestamp,
-                first_trade,
-                command: &stamped.command,
-                events: &events,
-            };
-            parts.encode(&mut self.payload);
+        let mut before = Instant::now();
+        for few in commands.chunks(PREPARED_AT_ONCE) {
+            self.shard
+                .prepare(few.iter().map(|stamped| &stamped.command));
+            for stamped in few {
+                self.take(stamped, &mut events);
+            }
             let now = Instant::now();
             longest = longest.max(now - before);
             before = now;
         }
-        (start.elapsed(), longest)
+        longest
+    }
+
+    fn take(&mut self, stamped: &Stamped, events: &mut Vec<Event>) {
+        let Decision::Recorded {
+            sequence,
+            first_trade,
+        } = self.shard.apply(stamped, events)
+        else {
+            panic!("not recorded: {stamped:?}");
+        };
+        let parts = RecordParts {
+            instrument: self.instrument.id,
+            sequence,
+            timestamp: stamped.timestamp,
+            first_trade,
+            command: &stamped.command,
+            events,
+        };
+        parts.encode(&mut self.payload);
     }
 }
 
@@ -262,35 +251,74 @@ fn client_id(client: ClientNumber) -> ClientId {
     ClientId::new(&format!("trader-{}", client.get())).unwrap()
 }
 
+/// How long something takes, by the clock and of the processor's time.
+struct Stopwatch {
+    start: Instant,
+    processor: Option<Duration>,
+}
+
+#[derive(Clone, Copy)]
+struct Took {
+    elapsed: Duration,
+    processor: Option<Duration>,
+}
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self {
+            processor: processor_time(),
+            start: Instant::now(),
+        }
+    }
+
+    fn stop(self) -> Took {
+        let elapsed = self.start.elapsed();
+        let processor = processor_time().zip(self.processor);
+        Took {
+            elapsed,
+            processor: processor.map(|(now, then)| now - then),
+        }
+    }
+}
+
+/// What the kernel has given this thread, to some milliseconds; where it tells.
+fn processor_time() -> Option<Duration> {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanoseconds = told.split_whitespace().next()?;
+    nanoseconds.parse().ok().map(Duration::from_nanos)
+}
+
 /// Millions of commands a second, by the chunk.
 #[derive(Default)]
-struct Rates(Vec<f64>);
+struct Rates(Vec<(usize, Took)>);
 
 impl Rates {
-    fn add(&mut self, commands: usize, took: Duration) {
-        self.0.push(commands as f64 / took.as_secs_f64() / 1e6);
-    }
-
-    fn sorted(&self) -> Vec<f64> {
-        let mut sorted = self.0.clone();
-        sorted.sort_by(f64::total_cmp);
-        sorted
-    }
-
-    fn median(&self) -> f64 {
-        let sorted = self.sorted();
-        sorted[sorted.len() / 2]
+    fn add(&mut self, commands: usize, took: Took) {
+        self.0.push((commands, took));
     }
 }
 
 impl fmt::Display for Rates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sorted = self.sorted();
-        let (slowest, fastest) = (sorted[0], sorted[sorted.len() - 1]);
+        let rate = |commands: usize, took: Duration| commands as f64 / took.as_secs_f64() / 1e6;
+        let rates = self
+            .0
+            .iter()
+            .map(|(count, took)| rate(*count, took.elapsed));
+        let mut rates: Vec<f64> = rates.collect();
+        rates.sort_by(f64::total_cmp);
+        let (slowest, fastest) = (rates[0], rates[rates.len() - 1]);
         write!(
             f,
-            "{:.2} million commands/s (chunks from {slowest:.2} to {fastest:.2})",
-            self.median()
-        )
+            "{:.2} million commands/s (chunks from {slowest:.2} to {fastest:.2}",
+            rates[rates.len() / 2]
+        )?;
+        // What others have of this machine in between is not in it.
+        let processor: Option<Duration> = self.0.iter().map(|(_, took)| took.processor).sum();
+        if let Some(processor) = processor.filter(|processor| !processor.is_zero()) {
+            let commands = self.0.iter().map(|(count, _)| count).sum();
+            write!(f, "; {:.2} of processor time", rate(commands, processor))?;
+        }
+        f.write_str(")")
     }
 }

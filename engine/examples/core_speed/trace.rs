@@ -62,6 +62,20 @@ impl Trace {
         steps
     }
 
+    /// Steps that cancel.
+    pub fn cancels(&mut self, count: usize) -> Vec<Step> {
+        (0..count).map(|_| self.cancel()).collect()
+    }
+
+    /// Steps that match: market orders, each for about half a resting one.
+    pub fn matches(&mut self, count: usize) -> Vec<Step> {
+        let step = |_| {
+            let (side, quantity) = (self.side(), 1 + self.below(50));
+            self.place(side, quantity, OrderKind::Market)
+        };
+        (0..count).map(step).collect()
+    }
+
     /// The next mixed steps.
     pub fn steps(&mut self, count: usize) -> Vec<Step> {
         (0..count).map(|_| self.step()).collect()

@@ -6,6 +6,7 @@ use crate::quantity::{Quantity, Volume};
 
 /// The orders at one price of one side, linked through the slab. Two levels to a cache line.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(align(32))]
 pub(super) struct Level {
     volume: Volume,
     orders: u32,

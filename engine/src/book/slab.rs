@@ -10,6 +10,7 @@ use crate::quantity::Quantity;
 
 /// A resting order and its neighbours: two of them to a cache line.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
 pub(super) struct Slot {
     /// Where it rests.
     pub(super) key: LevelKey,
@@ -25,6 +26,8 @@ pub(super) struct Slot {
     /// nothing in the oldest that still rests.
     pub(super) older: Option<Handle>,
 }
+
+const _: () = assert!(std::mem::size_of::<Slot>() == 32);
 
 /// All resting orders.
 #[derive(Debug, Default)]

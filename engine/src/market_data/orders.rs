@@ -1,8 +1,8 @@
 //! The clients' orders that memory holds: all that rest, and the newest closed.
 //!
-//! A row is kept small, since a million may rest: ids are shared text, a client's name is held
-//! once however many orders it has, and what only a traded order has stands apart. It is turned
-//! into an [`Order`] on demand. Rows are found by id through a table of slots that holds no text
+//! A row is kept small, since a million may rest: a client's name is held once however many orders
+//! it has, and keys and what only a traded order has stand apart. It is turned into an [`Order`] on
+//! demand. Rows are found by id through a table of slots that holds no text
 //! of its own, and by placement through a tree, which also tells which order is newer.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -32,7 +32,7 @@ const NEIGHBOURS_MAX: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct OrderRow {
     pub(super) id: OrderId,
-    idempotency_key: Option<IdempotencyKey>,
+    idempotency_key: Option<Box<IdempotencyKey>>,
     pub(super) kind: OrderKind,
     pub(super) quantity: Quantity,
     pub(super) placed: Sequence,
@@ -109,7 +109,7 @@ impl Orders {
         let client = self.client(&new.client);
         self.put(OrderRow {
             id: new.id.id().clone(),
-            idempotency_key: new.idempotency_key.clone(),
+            idempotency_key: new.idempotency_key.clone().map(Box::new),
             kind: new.kind,
             quantity: new.quantity,
             placed,
@@ -132,7 +132,7 @@ impl Orders {
         let client = self.client(&order.client);
         self.put(OrderRow {
             id: order.id,
-            idempotency_key: order.idempotency_key,
+            idempotency_key: order.idempotency_key.map(Box::new),
             kind: order.kind,
             quantity: order.quantity,
             placed: order.placed.sequence,
@@ -178,7 +178,7 @@ impl Orders {
 
     fn index_id(&mut self, slot: Slot) {
         let (rows, id) = (&self.rows, &self.rows.get(slot).id);
-        let hash = self.hasher.hash_one(id.as_str());
+        let hash = self.hasher.hash_one(id.as_bytes());
         self.by_id
             .insert(hash, slot, |other| rows.get(other).id == *id);
     }
@@ -201,7 +201,7 @@ impl Orders {
             };
             let row = self.remove(slot);
             self.newest_let_go = self.newest_let_go.max(row.updated);
-            let hash = self.hasher.hash_one(row.id.as_str());
+            let hash = self.hasher.hash_one(row.id.as_bytes());
             if self.by_id.remove(hash, slot) {
                 let_go.push(row.id);
             }
@@ -227,7 +227,7 @@ impl Orders {
 
     /// The newest order of this id.
     pub(super) fn find(&self, id: &OrderId) -> Option<Slot> {
-        let hash = self.hasher.hash_one(id.as_str());
+        let hash = self.hasher.hash_one(id.as_bytes());
         self.by_id.find(hash, |slot| self.rows.get(slot).id == *id)
     }
 
@@ -255,7 +255,7 @@ impl Orders {
         Order {
             id: row.id.clone(),
             client: self.clients.get(row.client).id.clone(),
-            idempotency_key: row.idempotency_key.clone(),
+            idempotency_key: row.idempotency_key.as_deref().cloned(),
             side: row.side,
             kind: row.kind,
             quantity: row.quantity,
@@ -356,7 +356,7 @@ mod tests {
 
     #[test]
     fn a_million_resting_orders_leave_room_for_their_ids() {
-        assert!(size_of::<OrderRow>() <= 128);
+        assert!(size_of::<OrderRow>() <= 144);
         assert_eq!(size_of::<Option<OrderRow>>(), size_of::<OrderRow>());
         assert_eq!(size_of::<Option<Slot>>(), 4);
     }

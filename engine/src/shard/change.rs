@@ -106,7 +106,8 @@ impl Shard {
     pub(super) fn settle_amend(&mut self, from: Handle, quantity: Quantity, ending: Ending) {
         match ending {
             Ending::Rests(to) => {
-                self.orders.rehandle(from, to);
+                let hash = self.id_hasher.hash(&self.open_order(from).id);
+                self.orders.rehandle(from, to, hash);
                 self.orders.set_quantity(to, quantity);
             }
             Ending::Filled | Ending::Cancelled(_) | Ending::Rejected(_) => {
@@ -172,7 +173,7 @@ impl Shard {
             return Err(Refusal::FeedOrder);
         }
         let id = self.id_hasher.hashed(id);
-        let handle = self.orders.find(&id).ok_or(Refusal::OrderNotOpen)?;
+        let handle = self.orders.find(id).ok_or(Refusal::OrderNotOpen)?;
         match requester {
             Requester::Anyone => Ok(handle),
             Requester::Client(client) => {

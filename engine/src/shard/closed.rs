@@ -2,22 +2,14 @@
 
 use crate::id::OrderId;
 
-use super::hashed::Hashed;
-use super::window::{Keyed, Window};
+use super::hashed::{Hashed, IdHasher};
+use super::window::Window;
 
 /// A window over closed orders' ids, of a bounded number.
 #[derive(Debug)]
 pub(super) struct ClosedIds {
     ids: Window<OrderId>,
     limit: usize,
-}
-
-impl Keyed for OrderId {
-    type Key<'a> = &'a str;
-
-    fn key(&self) -> &str {
-        self.as_str()
-    }
 }
 
 impl ClosedIds {
@@ -28,14 +20,20 @@ impl ClosedIds {
         }
     }
 
-    pub(super) fn contains(&self, id: &Hashed<OrderId>) -> bool {
-        self.ids.find(id.hash, &id.value.as_str()).is_some()
+    pub(super) fn contains(&self, of: Hashed<'_>) -> bool {
+        self.ids.find(of.hash, |id| id == of.id).is_some()
     }
 
-    pub(super) fn push(&mut self, id: Hashed<OrderId>) {
-        self.ids.push(id);
+    /// Has the machine fetch what [`ClosedIds::contains`] looks at first.
+    pub(super) fn touch(&self, hash: u64) {
+        self.ids.touch(hash);
+    }
+
+    /// Takes in an id, of this hash among the hasher's.
+    pub(super) fn push(&mut self, id: OrderId, hash: u64, hasher: &IdHasher) {
+        self.ids.push(hash, id, |one, other| one == other);
         while self.ids.len() > self.limit {
-            self.ids.pop();
+            self.ids.pop(|id| hasher.hash(id));
         }
     }
 

@@ -1,5 +1,4 @@
-//! Values that carry their key's hash, so that it is made once: the text of an id held for long
-//! lies far away in memory by the time it is looked at again.
+//! Order ids with their hashes, made once a command.
 
 use std::hash::BuildHasher;
 
@@ -7,11 +6,11 @@ use foldhash::fast::RandomState;
 
 use crate::id::OrderId;
 
-/// A value with the hash of its key.
-#[derive(Clone, Debug)]
-pub(super) struct Hashed<T> {
+/// An id with its hash.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hashed<'a> {
     pub(super) hash: u64,
-    pub(super) value: T,
+    pub(super) id: &'a OrderId,
 }
 
 /// Hashes order ids, the same way wherever one shard looks for them.
@@ -19,11 +18,13 @@ pub(super) struct Hashed<T> {
 pub(super) struct IdHasher(RandomState);
 
 impl IdHasher {
+    pub(super) fn hash(&self, id: &OrderId) -> u64 {
+        self.0.hash_one(id.as_bytes())
+    }
+
     /// The id with its hash.
-    pub(super) fn hashed(&self, id: &OrderId) -> Hashed<OrderId> {
-        Hashed {
-            hash: self.0.hash_one(id.as_str()),
-            value: id.clone(),
-        }
+    pub(super) fn hashed<'a>(&self, id: &'a OrderId) -> Hashed<'a> {
+        let hash = self.hash(id);
+        Hashed { hash, id }
     }
 }

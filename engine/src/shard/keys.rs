@@ -9,14 +9,13 @@ use foldhash::fast::RandomState;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::answer::FirstAnswer;
-use crate::id::{IdempotencyKey, OrderId, OrderRef};
+use crate::id::{ClientId, IdempotencyKey, OrderId, OrderRef};
 use crate::order::{ChosenId, NewOrder, Order, OrderKind, SelfTradePrevention, TimeInForce};
 use crate::side::Side;
 use crate::time::Timestamp;
 
-use super::hashed::Hashed;
 use super::state::BoundKey;
-use super::window::{Keyed, Window};
+use super::window::Window;
 
 /// A window over keyed orders, of a bounded number and age.
 #[derive(Debug)]
@@ -34,14 +33,6 @@ pub(super) enum KeyUse {
     OtherRequest,
 }
 
-impl Keyed for BoundKey {
-    type Key<'a> = (&'a str, &'a str);
-
-    fn key(&self) -> (&str, &str) {
-        (self.client.as_str(), self.key.as_str())
-    }
-}
-
 impl KeyWindow {
     pub(super) fn new(limit: usize, age_max: Duration) -> Self {
         Self {
@@ -52,10 +43,26 @@ impl KeyWindow {
         }
     }
 
-    /// How `key` has been used, seen from `at`.
-    pub(super) fn look_up(&self, key: &IdempotencyKey, order: &NewOrder, at: Timestamp) -> KeyUse {
-        let key = (order.client.as_str(), key.as_str());
-        match self.keys.find(self.hasher.hash_one(key), &key) {
+    /// Under which hash a client's key is kept.
+    pub(super) fn hash(&self, client: &ClientId, key: &IdempotencyKey) -> u64 {
+        hash(&self.hasher, client, key)
+    }
+
+    /// Has the machine fetch what [`KeyWindow::look_up`] looks at first.
+    pub(super) fn touch(&self, hash: u64) {
+        self.keys.touch(hash);
+    }
+
+    /// How a key, of this hash, has been used, seen from `at`.
+    pub(super) fn look_up(
+        &self,
+        hash: u64,
+        key: &IdempotencyKey,
+        order: &NewOrder,
+        at: Timestamp,
+    ) -> KeyUse {
+        let is = |bound: &BoundKey| bound.key == *key && bound.client == order.client;
+        match self.keys.find(hash, is) {
             // One that is too old may still be held: only records forget.
             Some(bound) if at.since(bound.created_at) <= self.age_max => {
                 if bound.fingerprint == fingerprint(order) {
@@ -68,13 +75,13 @@ impl KeyWindow {
         }
     }
 
-    pub(super) fn bind(&mut self, bound: BoundKey) {
-        self.keys.push(Hashed {
-            hash: self.hasher.hash_one(bound.key()),
-            value: bound,
-        });
+    /// Binds a key, of this hash.
+    pub(super) fn bind(&mut self, hash: u64, bound: BoundKey) {
+        let same_key =
+            |one: &BoundKey, other: &BoundKey| one.key == other.key && one.client == other.client;
+        self.keys.push(hash, bound, same_key);
         while self.keys.len() > self.limit {
-            self.keys.pop();
+            self.forget_oldest();
         }
     }
 
@@ -83,14 +90,24 @@ impl KeyWindow {
         let age_max = self.age_max;
         let too_old = |bound: &BoundKey| at.since(bound.created_at) > age_max;
         while self.keys.front().is_some_and(too_old) {
-            self.keys.pop();
+            self.forget_oldest();
         }
+    }
+
+    fn forget_oldest(&mut self) {
+        let hasher = &self.hasher;
+        self.keys
+            .pop(|bound| hash(hasher, &bound.client, &bound.key));
     }
 
     /// Oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &BoundKey> {
         self.keys.iter()
     }
+}
+
+fn hash(hasher: &RandomState, client: &ClientId, key: &IdempotencyKey) -> u64 {
+    hasher.hash_one((client.as_bytes(), key.as_bytes()))
 }
 
 impl BoundKey {
@@ -125,8 +142,9 @@ const FIXED_BYTES: usize = 4 + 8 + 8;
 /// What tells two requests under the same client and key apart: the 128-bit xxh3 hash of the
 /// parsed request, in which an id that was left out counts as left out. Checkpoints keep it: how
 /// it is made must not change.
+#[expect(clippy::expect_used, reason = "an id is no longer than the longest")]
 pub(super) fn fingerprint(order: &NewOrder) -> u128 {
-    let mut bytes = Vec::with_capacity(FIXED_BYTES + OrderId::LENGTH_MAX);
+    let mut bytes = [0; FIXED_BYTES + OrderId::LENGTH_MAX];
     let (kind, time_in_force, price) = match order.kind {
         OrderKind::Market => (0, 0, 0),
         OrderKind::Limit {
@@ -152,13 +170,25 @@ pub(super) fn fingerprint(order: &NewOrder) -> u128 {
         SelfTradePrevention::CancelMaker => 2,
         SelfTradePrevention::CancelBoth => 3,
     };
-    bytes.extend([side, kind, time_in_force, self_trade_prevention]);
-    bytes.extend(price.to_le_bytes());
-    bytes.extend(order.quantity.lots().to_le_bytes());
-    match &order.id {
+    let id: &[u8] = match &order.id {
         // Ids are never empty: nothing here is an id left out.
-        ChosenId::Exchange(_) => {}
-        ChosenId::Client(id) => bytes.extend(id.as_str().bytes()),
+        ChosenId::Exchange(_) => &[],
+        ChosenId::Client(id) => id.as_bytes(),
+    };
+    let parts: [&[u8]; 4] = [
+        &[side, kind, time_in_force, self_trade_prevention],
+        &price.to_le_bytes(),
+        &order.quantity.lots().to_le_bytes(),
+        id,
+    ];
+    let mut rest = bytes.as_mut_slice();
+    for part in parts {
+        let place = rest.split_off_mut(..part.len());
+        place
+            .expect("made as long as all of it")
+            .copy_from_slice(part);
     }
-    xxh3_128(&bytes)
+    let free = rest.len();
+    let (request, _) = bytes.split_at(bytes.len() - free);
+    xxh3_128(request)
 }

@@ -10,10 +10,11 @@ use crate::side::Side;
 use super::clients::{Client, Clients};
 use super::hashed::Hashed;
 
-/// What the book does not keep of a client's resting order.
+/// What the book does not keep of a client's resting order: one line of the cache.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub(super) struct OpenOrder {
-    pub(super) id: Hashed<OrderId>,
+    pub(super) id: OrderId,
     /// The command that placed it.
     pub(super) placed: Sequence,
     pub(super) client: ClientNumber,
@@ -29,31 +30,51 @@ pub(super) struct OpenOrder {
 #[derive(Debug, Default)]
 pub(super) struct OpenOrders {
     /// By handle.
-    slots: Vec<Option<Slot>>,
+    orders: Vec<Option<OpenOrder>>,
+    /// By handle; those of a handle without an order mean nothing.
+    links: Vec<Links>,
     by_id: HashIndex<Handle>,
     clients: Clients,
 }
 
-#[derive(Debug)]
-struct Slot {
-    order: OpenOrder,
-    /// Its client's next older order of the same side.
+/// An order's neighbours by age, among its client's of the same side. Apart from the orders: when
+/// one goes, its neighbours need not be looked at.
+#[derive(Clone, Copy, Debug, Default)]
+struct Links {
     older: Option<Handle>,
     newer: Option<Handle>,
 }
 
 impl OpenOrders {
     /// The handle of an open order.
-    pub(super) fn find(&self, id: &Hashed<OrderId>) -> Option<Handle> {
-        self.by_id.find(id.hash, |handle| {
-            slot(&self.slots, handle).order.id.value == id.value
-        })
+    pub(super) fn find(&self, of: Hashed<'_>) -> Option<Handle> {
+        self.by_id
+            .find(of.hash, |handle| order(&self.orders, handle).id == *of.id)
+    }
+
+    /// Has the machine fetch what [`OpenOrders::find`] looks at first.
+    pub(super) fn touch(&self, hash: u64) {
+        self.by_id.touch(hash);
+    }
+
+    /// The order under a hash, most likely.
+    pub(super) fn likely(&self, hash: u64) -> Option<Handle> {
+        self.by_id.likely(hash)
+    }
+
+    /// Has the machine fetch an order and its neighbours' names.
+    pub(super) fn touch_order(&self, handle: Handle) {
+        std::hint::black_box(self.get(handle).is_some());
+        std::hint::black_box(
+            self.links
+                .get(handle.index())
+                .is_some_and(|at| at.older.is_some()),
+        );
     }
 
     /// The order of a handle; none if it is the mirror's.
     pub(super) fn get(&self, handle: Handle) -> Option<&OpenOrder> {
-        let slot = self.slots.get(handle.index())?.as_ref()?;
-        Some(&slot.order)
+        self.orders.get(handle.index())?.as_ref()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -64,7 +85,7 @@ impl OpenOrders {
     pub(super) fn iter(&self) -> impl Iterator<Item = (Handle, &OpenOrder)> {
         self.by_id
             .iter()
-            .map(|handle| (handle, &slot(&self.slots, handle).order))
+            .map(|handle| (handle, order(&self.orders, handle)))
     }
 
     pub(super) fn client(&self, number: ClientNumber) -> &Client {
@@ -87,107 +108,122 @@ impl OpenOrders {
         self.clients.get(number).chain(side).oldest
     }
 
-    /// Takes in an order, the newest of its client's; its client has entered.
-    pub(super) fn insert(&mut self, handle: Handle, order: OpenOrder) {
+    /// Takes in an order, the newest of its client's, under its id's hash; its client has
+    /// entered.
+    pub(super) fn insert(&mut self, handle: Handle, order: OpenOrder, hash: u64) {
         let client = self.clients.get_mut(order.client);
         client.hold();
         let chain = client.chain_mut(order.side);
         let older = chain.newest.replace(handle);
-        match older {
-            Some(older) => slot_mut(&mut self.slots, older).newer = Some(handle),
-            None => chain.oldest = Some(handle),
+        if older.is_none() {
+            chain.oldest = Some(handle);
         }
-        self.put(
-            handle,
-            Slot {
-                order,
-                older,
-                newer: None,
-            },
-        );
+        self.put(handle, order);
+        *self.links_mut(handle) = Links { older, newer: None };
+        if let Some(older) = older {
+            self.links_mut(older).newer = Some(handle);
+        }
+        self.by_id.insert_new(hash, handle);
     }
 
-    /// Takes an order out.
-    pub(super) fn remove(&mut self, handle: Handle) -> OpenOrder {
-        let Slot {
-            order,
-            older,
-            newer,
-        } = self.take(handle);
-        self.link(&order, older, newer);
+    /// Takes an order out, which stands under this hash.
+    pub(super) fn remove(&mut self, handle: Handle, hash: u64) -> OpenOrder {
+        let order = self.take(handle);
+        self.by_id.remove(hash, handle);
+        let Links { older, newer } = *self.links_mut(handle);
+        self.join(&order, (older, newer), (newer, older));
         self.clients.release(order.client);
         order
     }
 
-    /// The same order, of the same age, has come to rest at another handle.
-    pub(super) fn rehandle(&mut self, from: Handle, to: Handle) {
-        let slot = self.take(from);
-        let chain = self.clients.get_mut(slot.order.client);
-        let chain = chain.chain_mut(slot.order.side);
-        match slot.older {
-            Some(older) => slot_mut(&mut self.slots, older).newer = Some(to),
-            None => chain.oldest = Some(to),
-        }
-        match slot.newer {
-            Some(newer) => slot_mut(&mut self.slots, newer).older = Some(to),
-            None => chain.newest = Some(to),
-        }
-        self.put(to, slot);
+    /// The same order, of the same age and id, has come to rest at another handle.
+    pub(super) fn rehandle(&mut self, from: Handle, to: Handle, hash: u64) {
+        let order = self.take(from);
+        self.by_id.remove(hash, from);
+        self.by_id.insert_new(hash, to);
+        let links = *self.links_mut(from);
+        self.join(&order, (links.older, links.newer), (Some(to), Some(to)));
+        self.put(to, order);
+        *self.links_mut(to) = links;
     }
 
     /// Gives an order another total quantity.
     pub(super) fn set_quantity(&mut self, handle: Handle, quantity: Quantity) {
-        slot_mut(&mut self.slots, handle).order.quantity = quantity;
+        order_mut(&mut self.orders, handle).quantity = quantity;
     }
 
-    /// Makes neighbours of what stood around an order that goes.
-    fn link(&mut self, gone: &OpenOrder, older: Option<Handle>, newer: Option<Handle>) {
-        let chain = self.clients.get_mut(gone.client).chain_mut(gone.side);
-        match older {
-            Some(older) => slot_mut(&mut self.slots, older).newer = newer,
-            None => chain.oldest = newer,
+    /// Lets the older and the newer neighbour of an order, or the ends of its chain where there is
+    /// none, go on with these: the older one's newer first, then the newer one's older.
+    fn join(
+        &mut self,
+        order: &OpenOrder,
+        (older, newer): (Option<Handle>, Option<Handle>),
+        (next, previous): (Option<Handle>, Option<Handle>),
+    ) {
+        if let Some(older) = older {
+            self.links_mut(older).newer = next;
         }
-        match newer {
-            Some(newer) => slot_mut(&mut self.slots, newer).older = older,
-            None => chain.newest = older,
+        if let Some(newer) = newer {
+            self.links_mut(newer).older = previous;
+        }
+        let chain = self.clients.get_mut(order.client).chain_mut(order.side);
+        if older.is_none() {
+            chain.oldest = next;
+        }
+        if newer.is_none() {
+            chain.newest = previous;
         }
     }
 
     #[expect(clippy::expect_used, reason = "a bug stops its shard")]
-    fn put(&mut self, handle: Handle, new: Slot) {
-        let hash = new.order.id.hash;
+    fn put(&mut self, handle: Handle, order: OpenOrder) {
         let index = handle.index();
-        if self.slots.len() <= index {
-            self.slots.resize_with(index + 1, || None);
+        if self.orders.len() <= index {
+            self.orders.resize_with(index + 1, || None);
+            self.links.resize_with(index + 1, Links::default);
         }
-        let place = self.slots.get_mut(index).expect("made large enough");
+        let place = self.orders.get_mut(index).expect("made large enough");
         assert!(place.is_none(), "a handle names one order at a time");
-        *place = Some(new);
-        self.by_id.insert(hash, handle, |_| false);
+        *place = Some(order);
     }
 
     #[expect(clippy::expect_used, reason = "a bug stops its shard")]
-    fn take(&mut self, handle: Handle) -> Slot {
-        let place = self.slots.get_mut(handle.index());
-        let slot = place.and_then(Option::take);
-        let slot = slot.expect("an open order has a slot");
-        self.by_id.remove(slot.order.id.hash, handle);
-        slot
+    fn take(&mut self, handle: Handle) -> OpenOrder {
+        let place = self.orders.get_mut(handle.index());
+        let order = place.and_then(Option::take);
+        order.expect("an open order has a slot")
+    }
+
+    #[expect(clippy::expect_used, reason = "a bug stops its shard")]
+    fn links_mut(&mut self, handle: Handle) -> &mut Links {
+        let links = self.links.get_mut(handle.index());
+        links.expect("an open order has a slot")
     }
 }
 
 #[expect(clippy::expect_used, reason = "a bug stops its shard")]
-fn slot(slots: &[Option<Slot>], handle: Handle) -> &Slot {
-    slots
+fn order(orders: &[Option<OpenOrder>], handle: Handle) -> &OpenOrder {
+    orders
         .get(handle.index())
         .and_then(Option::as_ref)
         .expect("an open order has a slot")
 }
 
 #[expect(clippy::expect_used, reason = "a bug stops its shard")]
-fn slot_mut(slots: &mut [Option<Slot>], handle: Handle) -> &mut Slot {
-    slots
+fn order_mut(orders: &mut [Option<OpenOrder>], handle: Handle) -> &mut OpenOrder {
+    orders
         .get_mut(handle.index())
         .and_then(Option::as_mut)
         .expect("an open order has a slot")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_order_is_one_line_of_the_cache() {
+        assert_eq!(size_of::<Option<OpenOrder>>(), 64);
+        assert_eq!(size_of::<Links>(), 8);
+    }
 }

@@ -5,7 +5,7 @@ use std::mem;
 use crate::answer::Refusal;
 use crate::book::{BookEvent, ClientNumber, Incoming, Outcome, Remainder};
 use crate::event::{Event, MirrorMaker};
-use crate::id::{OrderId, OrderRef, Sequence};
+use crate::id::{OrderRef, Sequence};
 use crate::instrument::PriceBand;
 use crate::order::{CancelReason, NewOrder, OrderKind, Rejection, TimeInForce};
 use crate::price::Price;
@@ -25,15 +25,17 @@ impl Shard {
         order: &NewOrder,
         events: &mut Vec<Event>,
     ) -> Decision {
-        if let Some(key) = &order.idempotency_key {
-            match self.keys.look_up(key, order, at) {
+        let hashes = self.hashes(order);
+        if let (Some(key), Some(hash)) = (&order.idempotency_key, hashes.key) {
+            match self.keys.look_up(hash, key, order, at) {
                 KeyUse::SameRequest(answer) => return Decision::Replayed(answer),
                 KeyUse::OtherRequest => return Decision::Refused(Refusal::IdempotencyKeyReused),
                 KeyUse::Free => {}
             }
         }
-        let id = self.id_hasher.hashed(order.id.id());
-        if self.orders.find(&id).is_some() || self.closed_ids.contains(&id) {
+        let (hash, id) = (hashes.id, order.id.id());
+        let hashed = Hashed { hash, id };
+        if self.orders.find(hashed).is_some() || self.closed_ids.contains(hashed) {
             return Decision::Refused(Refusal::DuplicateOrderId);
         }
         let client = self.orders.enter(&order.client);
@@ -50,9 +52,23 @@ impl Shard {
             }
         };
         ending.tell(OrderRef::single(self.sequence.next()), events);
-        self.settle_placement(at, client, order, id, ending, taken);
+        self.settle_placement(at, client, order, hashes, ending, taken);
         self.orders.leave(client);
         self.record(at, events)
+    }
+
+    /// Hashes what an order is looked up by, and has the machine fetch all that is looked at, at
+    /// once: each is likely to lie in memory alone.
+    pub(super) fn hashes(&self, order: &NewOrder) -> Hashes {
+        let key = order.idempotency_key.as_ref();
+        let key = key.map(|key| self.keys.hash(&order.client, key));
+        let id = self.id_hasher.hash(order.id.id());
+        if let Some(hash) = key {
+            self.keys.touch(hash);
+        }
+        self.closed_ids.touch(id);
+        self.orders.touch(id);
+        Hashes { key, id }
     }
 
     /// Why the order is rejected before the book sees it. Its client has entered.
@@ -194,22 +210,23 @@ impl Shard {
         at: Timestamp,
         client: ClientNumber,
         order: &NewOrder,
-        id: Hashed<OrderId>,
+        hashes: Hashes,
         ending: Ending,
         taken: Taken,
     ) {
         let sequence = self.sequence.next();
         match ending {
             Ending::Rests(handle) => {
-                let resting = resting(order, id, sequence, client);
-                self.orders.insert(handle, resting);
+                let resting = resting(order, sequence, client);
+                self.orders.insert(handle, resting, hashes.id);
             }
             Ending::Filled | Ending::Cancelled(_) | Ending::Rejected(_) => {
-                self.closed_ids.push(id);
+                let id = order.id.id().clone();
+                self.closed_ids.push(id, hashes.id, &self.id_hasher);
             }
         }
-        if let Some(key) = &order.idempotency_key {
-            self.keys.bind(BoundKey {
+        if let (Some(key), Some(hash)) = (&order.idempotency_key, hashes.key) {
+            let bound = BoundKey {
                 client: order.client.clone(),
                 key: key.clone(),
                 fingerprint: fingerprint(order),
@@ -225,25 +242,29 @@ impl Shard {
                 sequence,
                 first_trade: self.next_trade(),
                 created_at: at,
-            });
+            };
+            self.keys.bind(hash, bound);
         }
     }
 }
 
+/// The hashes of what an order is looked up by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hashes {
+    /// Of its client and key, if it has one.
+    pub(super) key: Option<u64>,
+    pub(super) id: u64,
+}
+
 /// What the shard keeps of an order that has come to rest.
 #[expect(clippy::panic, reason = "a bug stops its shard")]
-fn resting(
-    order: &NewOrder,
-    id: Hashed<OrderId>,
-    placed: Sequence,
-    client: ClientNumber,
-) -> OpenOrder {
+fn resting(order: &NewOrder, placed: Sequence, client: ClientNumber) -> OpenOrder {
     let time_in_force = match order.kind {
         OrderKind::Limit { time_in_force, .. } => time_in_force,
         OrderKind::Market => panic!("a market order never rests"),
     };
     OpenOrder {
-        id,
+        id: order.id.id().clone(),
         placed,
         client,
         side: order.side,

@@ -283,9 +283,9 @@ impl Replayer {
             }
             (None, OrderKind::Market) => panic!("a market order never rests"),
         };
-        let id = self.shard.id_hasher.hashed(order.id.id());
+        let hashes = self.shard.hashes(order);
         self.shard
-            .settle_placement(record.timestamp, client, order, id, ending, taken);
+            .settle_placement(record.timestamp, client, order, hashes, ending, taken);
         self.shard.orders.leave(client);
     }
 

@@ -172,10 +172,11 @@ impl Shard {
             .book
             .restore_mirror(MirrorScope::Whole, &state.mirror_targets);
         for id in state.closed_ids {
-            shard.closed_ids.push(shard.id_hasher.hashed(&id));
+            let hash = shard.id_hasher.hash(&id);
+            shard.closed_ids.push(id, hash, &shard.id_hasher);
         }
         for key in state.keys {
-            shard.keys.bind(key);
+            shard.keys.bind(shard.keys.hash(&key.client, &key.key), key);
         }
         shard.keys.expire(shard.last_stamp);
         shard
@@ -203,11 +204,11 @@ impl Shard {
         }
         clients.sort_unstable_by_key(|(_, _, order)| order.placed);
         for (handle, client, order) in clients {
-            let id = self.id_hasher.hashed(&order.id);
+            let hash = self.id_hasher.hash(&order.id);
             self.orders.insert(
                 handle,
                 OpenOrder {
-                    id,
+                    id: order.id,
                     placed: order.placed,
                     client,
                     side: order.side,
@@ -215,6 +216,7 @@ impl Shard {
                     self_trade_prevention: order.self_trade_prevention,
                     quantity: order.quantity,
                 },
+                hash,
             );
             self.orders.leave(client);
         }
@@ -227,7 +229,7 @@ impl Shard {
             .filter_map(move |(handle, remaining)| {
                 if let Some(order) = self.orders.get(handle) {
                     return Some(RestingOrder::Client(ClientResting {
-                        id: order.id.value.clone(),
+                        id: order.id.clone(),
                         client: self.orders.client(order.client).name().clone(),
                         placed: order.placed,
                         side,
