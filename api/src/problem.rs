@@ -42,7 +42,7 @@ pub struct Problem {
     /// How the bucket stands that it was too much for.
     level: Option<Box<Level>>,
     /// Which instrument it is about, for the metrics.
-    instrument: Option<Symbol>,
+    instrument: Option<Box<Symbol>>,
     /// Which order it is about, for the log.
     about: Option<Box<About>>,
     /// Set once the log has it.
@@ -138,15 +138,15 @@ impl Problem {
     #[must_use]
     pub fn on(self, instrument: Option<&Instrument>) -> Self {
         Self {
-            instrument: instrument.map(|instrument| instrument.symbol.clone()),
+            instrument: instrument.map(|instrument| Box::new(instrument.symbol.clone())),
             ..self
         }
     }
 
     /// Which instrument it is about, if that is known.
     #[must_use]
-    pub const fn instrument(&self) -> Option<&Symbol> {
-        self.instrument.as_ref()
+    pub fn instrument(&self) -> Option<&Symbol> {
+        self.instrument.as_deref()
     }
 
     /// Which order it is about, if that is known.

@@ -192,6 +192,14 @@ impl MarketData {
         fold::apply(self, record.into_inner(), applied)
     }
 
+    /// As [`MarketData::apply`], of a record whose sender has long been told.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn replay(&mut self, record: Durable<&Record>, applied: &mut Applied) {
+        fold::replay(self, record.into_inner(), applied);
+    }
+
     /// What it is the data of.
     #[must_use]
     pub const fn instrument(&self) -> &Arc<Instrument> {

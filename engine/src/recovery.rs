@@ -282,7 +282,7 @@ impl Replaying {
 
     fn take(&mut self, record: &Durable<Record>) -> Result<&mut Applied, RecoveryError> {
         replay(&mut self.shard, self.market_data.sequence(), record)?;
-        self.market_data.apply(record.as_ref(), &mut self.applied);
+        self.market_data.replay(record.as_ref(), &mut self.applied);
         Ok(&mut self.applied)
     }
 

@@ -19,7 +19,25 @@ use crate::quantity::{Notional, Quantity};
 use crate::record::Record;
 use crate::side::Side;
 
+/// Takes in a record, and tells what its sender is told.
 pub(super) fn apply(market: &mut MarketData, record: &Record, applied: &mut Applied) -> Answer {
+    fold(market, record, applied, |fold, touched, first_order| {
+        fold.answer(touched, first_order)
+    })
+}
+
+/// Takes in a record whose sender has been told, or is gone.
+pub(super) fn replay(market: &mut MarketData, record: &Record, applied: &mut Applied) {
+    fold(market, record, applied, |_, _, _| ());
+}
+
+/// `answer` is given the orders touched and where in the changes the first of them is told of.
+fn fold<T>(
+    market: &mut MarketData,
+    record: &Record,
+    applied: &mut Applied,
+    answer: impl FnOnce(&Fold<'_>, &[Slot], usize) -> T,
+) -> T {
     assert_eq!(
         record.instrument, market.instrument.id,
         "a record is folded into its own instrument"
@@ -43,7 +61,7 @@ pub(super) fn apply(market: &mut MarketData, record: &Record, applied: &mut Appl
     for event in &record.events {
         fold.take(event);
     }
-    fold.finish()
+    fold.finish(answer)
 }
 
 /// The order that a record brings in, until it rests or is closed.
@@ -421,7 +439,7 @@ impl Fold<'_> {
         }
     }
 
-    fn finish(mut self) -> Answer {
+    fn finish<T>(mut self, answer: impl FnOnce(&Self, &[Slot], usize) -> T) -> T {
         self.settle();
         let touched = std::mem::take(&mut self.market.touched);
         let first_order = self.applied.changes.len();
@@ -437,7 +455,7 @@ impl Fold<'_> {
             self.market.last_delta = self.record.sequence;
             self.tell(ChangeKind::Delta(Arc::new(delta)));
         }
-        let answer = self.answer(&touched, first_order);
+        let answer = answer(&self, &touched, first_order);
         self.market.touched = touched;
         self.market.touched.clear();
         self.market.orders.let_go(&mut self.applied.let_go);

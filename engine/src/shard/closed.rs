@@ -29,6 +29,12 @@ impl ClosedIds {
         self.ids.touch(hash);
     }
 
+    /// Has the machine fetch what letting go of ids takes, should so many come in.
+    pub(super) fn prepare(&self, coming: usize, hasher: &IdHasher) {
+        let too_many = (self.ids.len() + coming).saturating_sub(self.limit);
+        self.ids.touch_oldest(too_many, |id| hasher.hash(id));
+    }
+
     /// Takes in an id, of this hash among the hasher's.
     pub(super) fn push(&mut self, id: OrderId, hash: u64, hasher: &IdHasher) {
         self.ids.push(hash, id, |one, other| one == other);

@@ -53,6 +53,14 @@ impl KeyWindow {
         self.keys.touch(hash);
     }
 
+    /// Has the machine fetch what letting go of keys takes, should so many come in.
+    pub(super) fn prepare(&self, coming: usize) {
+        let too_many = (self.keys.len() + coming).saturating_sub(self.limit);
+        self.keys.touch_oldest(too_many, |bound| {
+            hash(&self.hasher, &bound.client, &bound.key)
+        });
+    }
+
     /// How a key, of this hash, has been used, seen from `at`.
     pub(super) fn look_up(
         &self,

@@ -21,12 +21,17 @@ impl Shard {
         let mut handles = std::mem::take(&mut self.prepared);
         let mut hashes = [0; PREPARED_AT_ONCE];
         let mut free = hashes.iter_mut();
+        let (mut placed, mut cancelled) = (0, 0);
         for command in commands {
             match command {
                 Command::Place(order) => {
                     self.hashes(order);
+                    placed += 1;
                 }
-                Command::Cancel(cancel) => self.prepare_id(&cancel.order_id, free.next()),
+                Command::Cancel(cancel) => {
+                    self.prepare_id(&cancel.order_id, free.next());
+                    cancelled += 1;
+                }
                 Command::Amend(amend) => self.prepare_id(&amend.order_id, free.next()),
                 Command::MassCancel(_)
                 | Command::Tape(_)
@@ -37,6 +42,9 @@ impl Shard {
                 | Command::CloseDay(_) => {}
             }
         }
+        // As many close as are cancelled, and some of those that come in at once.
+        self.closed_ids.prepare(cancelled, &self.id_hasher);
+        self.keys.prepare(placed);
         let unused = free.len();
         for hash in hashes.iter().take(PREPARED_AT_ONCE - unused) {
             if let Some(handle) = self.orders.likely(*hash) {

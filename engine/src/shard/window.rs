@@ -19,8 +19,6 @@ pub(super) struct Window<T> {
     oldest: Number,
     /// The values' numbers, by the hashes of their keys: keys are kept once.
     numbers: HashIndex<Number>,
-    /// The hash of the oldest value's key, once it is about to go.
-    oldest_hash: Option<u64>,
 }
 
 /// A value's number, which begins again after 2^31.
@@ -55,7 +53,6 @@ impl<T> Default for Window<T> {
             values: Queue::default(),
             oldest: Number::FIRST,
             numbers: HashIndex::default(),
-            oldest_hash: None,
         }
     }
 }
@@ -100,16 +97,16 @@ impl<T> Window<T> {
         let Some(oldest) = self.values.get(0) else {
             return;
         };
-        let oldest_hash = self.oldest_hash.unwrap_or_else(|| hash(oldest));
         // By number: a newer value may have the same key.
-        self.numbers.remove(oldest_hash, self.oldest);
+        self.numbers.remove(hash(oldest), self.oldest);
         self.values.pop();
         self.oldest = self.oldest.behind(1);
-        // Values go one by one: what the next takes to find is at hand by then.
-        self.oldest_hash = self.values.get(0).map(hash);
-        if let Some(next) = self.oldest_hash {
-            self.numbers.touch(next);
-        }
+    }
+
+    /// Has the machine fetch what letting go of so many takes, without waiting for it.
+    pub(super) fn touch_oldest(&self, count: usize, hash: impl Fn(&T) -> u64) {
+        let oldest = self.iter().take(count);
+        oldest.for_each(|value| self.numbers.touch(hash(value)));
     }
 
     fn at(&self, number: Number) -> &T {
