@@ -133,6 +133,25 @@ def core(bench):
     bench.figure("shard core, records encoded", f"{shard:.2f} M/s", "2 M/s", met=shard >= 2)
     replay = float(re.search(r"^replay" + rate, told, re.M)[1])
     bench.figure("replay", f"{replay:.2f} M/s", "1 M/s", met=replay >= 1)
+    compare(bench)
+
+
+def compare(bench):
+    """The book beside a naive one and that of the crate orderbook-rs, which is built here alone."""
+    build = ["cargo", "build", "--release", "--locked", "--quiet"]
+    folder = bench.programs.parent / "compare"
+    build += ["--manifest-path", str(ROOT / "load-test/compare/Cargo.toml"), "--target-dir", str(folder)]
+    what = "book alone, beside the crate orderbook-rs"
+    if subprocess.run(build, check=False).returncode != 0:
+        bench.figure(what, "could not be built here", "", ratio_goal="40 times", met=False)
+        return
+    told = subprocess.run([folder / "release/shardbook-compare"], capture_output=True, text=True, check=True).stdout
+    print(f"== shardbook-compare\n{told}", end="", flush=True)
+    naive, theirs = (float(re.search(rf"^{name}: .*, ([\d.]+) times", told, re.M)[1]) for name in ("naive", "orderbook-rs"))
+    bench.figure(
+        what, f"{naive:.0f} times a naive book", "", ratio=f"{theirs:.0f} times orderbook-rs", ratio_goal="40 times",
+        met=theirs >= 40,
+    )
 
 
 def journal(bench):
