@@ -61,7 +61,7 @@ use self::fold::{Fold, Progress, needed};
 use self::retention::Cleaning;
 use self::snapshots::Inbox;
 use self::store::{Held, Needed, Step, Store};
-use crate::database::Database;
+use crate::database::{Database, DatabaseError};
 use crate::retry::Retry;
 
 /// How long the projector goes on catching up once it has been told to stop. What is left over
@@ -131,12 +131,40 @@ pub struct Projector {
     checkpoints: Vec<Arc<dyn CheckpointStore>>,
     instruments: Arc<dyn Instruments>,
     limits: ProjectorLimits,
+    batch_size: BatchSize,
     on_refused: OnRefused,
     known: HashMap<InstrumentId, Arc<Instrument>>,
     session: Option<Session>,
     snapshots: Inbox,
     cleaning: Cleaning,
     status: watch::Sender<ProjectorStatus>,
+}
+
+/// How many records are written together. A batch that takes too long is rolled back: of the same
+/// size, it would be for ever, where the database or this thread has too little of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct BatchSize {
+    records: usize,
+    most: usize,
+}
+
+impl BatchSize {
+    const fn new(most: usize) -> Self {
+        Self {
+            records: most,
+            most,
+        }
+    }
+
+    /// The last one did not end in time.
+    fn shrink(&mut self) {
+        self.records = (self.records / 2).max(1);
+    }
+
+    /// The last one did.
+    fn grow(&mut self) {
+        self.records = self.records.saturating_mul(2).min(self.most);
+    }
 }
 
 /// What is known of the database while nothing fails.
@@ -194,6 +222,7 @@ impl Projector {
             checkpoints: setup.checkpoints,
             instruments: setup.instruments,
             limits: setup.limits,
+            batch_size: BatchSize::new(setup.limits.batch_records),
             on_refused: setup.on_refused,
             known: HashMap::new(),
             session: None,
@@ -302,6 +331,9 @@ impl Projector {
     }
 
     fn failed(&mut self, error: &ProjectorError, delay: Duration) {
+        if let ProjectorError::Database(DatabaseError::TimedOut { .. }) = error {
+            self.batch_size.shrink();
+        }
         self.session = None;
         self.snapshots.give_up();
         let reason = error.to_string();
@@ -391,7 +423,11 @@ impl Projector {
             return Ok(Batched::Nothing);
         };
         let id = log.id;
-        let Some(batch) = session.read(id, self.limits)? else {
+        let limits = ProjectorLimits {
+            batch_records: self.batch_size.records,
+            ..self.limits
+        };
+        let Some(batch) = session.read(id, limits)? else {
             return Ok(Batched::Nothing);
         };
         if let Some(oldest) = batch.records().map(|record| record.timestamp).next() {
@@ -420,6 +456,7 @@ impl Projector {
                 fold.finish()
             })
             .await?;
+        self.batch_size.grow();
         session.positions.insert(id, batch.to);
         session.progress.extend(outcome.progress.iter().copied());
         for (key, order) in outcome.open {
@@ -507,5 +544,23 @@ fn more(logs: &[PartitionLog], pause: Duration) -> impl Future<Output = ()> + Se
             })
         });
         select_all(changes).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_shrink_until_one_ends_in_time_and_grow_back_to_the_most() {
+        let mut size = BatchSize::new(5);
+        for records in [2, 1, 1] {
+            size.shrink();
+            assert_eq!(size.records, records);
+        }
+        for records in [2, 4, 5, 5] {
+            size.grow();
+            assert_eq!(size.records, records);
+        }
     }
 }
