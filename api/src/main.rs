@@ -29,7 +29,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// An order's parts are had by the task that reads it and given back by the shard that lets go of
-/// it: what the system's own allocator is slow at, by a fifth of an order's time.
+/// it: what the system's own allocator is slow at.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

@@ -27,6 +27,16 @@ pub(crate) struct Queued {
     pub(crate) claim: Option<Claim>,
 }
 
+impl Queued {
+    /// The command that is to be decided, if it is one.
+    pub(crate) const fn command(&self) -> Option<&Command> {
+        match &self.asked {
+            Asked::Command(command) => Some(command),
+            Asked::Fault(_) => None,
+        }
+    }
+}
+
 /// What a shard is asked.
 pub(crate) enum Asked {
     /// To decide a command.

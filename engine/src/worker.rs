@@ -9,6 +9,7 @@ mod restart;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::vec::Drain;
 
 use tokio::sync::{mpsc, watch};
 
@@ -27,7 +28,7 @@ use crate::publisher::Publisher;
 use crate::record::{Record, RecordParts};
 use crate::responder::{CallError, Outcome, Responder};
 use crate::router::{Asked, InstrumentHandle, Queued};
-use crate::shard::{Decision, Shard, ShardLimits};
+use crate::shard::{Decision, PREPARED_AT_ONCE, Shard, ShardLimits};
 use crate::supervisor::Panics;
 use crate::time::Clock;
 
@@ -166,13 +167,24 @@ impl Worker {
     /// shard is not decided: its sender may have built on what is lost.
     async fn decide_inbox(&mut self) -> Result<(), GivenUp> {
         let mut inbox = std::mem::take(&mut self.inbox);
-        let decided = inbox.drain(..).try_for_each(|queued| self.decide(queued));
+        let decided = self.decide_all(inbox.drain(..));
         self.inbox = inbox;
         if let Err(crashed) = decided {
             self.restart(crashed).await?;
         }
         // Everything else on this thread gets its turn between two drains.
         tokio::task::yield_now().await;
+        Ok(())
+    }
+
+    fn decide_all(&mut self, mut waiting: Drain<'_, Queued>) -> Result<(), Crashed> {
+        while !waiting.as_slice().is_empty() {
+            let next = waiting.as_slice().iter().take(PREPARED_AT_ONCE);
+            self.shard.prepare(next.filter_map(Queued::command));
+            for queued in waiting.by_ref().take(PREPARED_AT_ONCE) {
+                self.decide(queued)?;
+            }
+        }
         Ok(())
     }
 

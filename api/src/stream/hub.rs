@@ -25,9 +25,9 @@ pub const EVENTS_KEPT: usize = 10_000;
 /// some kilobytes; all of them a few hundred megabytes.
 pub const SUBSCRIPTIONS_MAX: usize = 100_000;
 
-/// From one subscription's turn to the next one's. To send one consumer what is new costs some
-/// twenty microseconds, much of it the system's: at this pace all of them together take less than
-/// half of one processor, however many they are, and orders never wait behind more than a few.
+/// From one subscription's turn to the next one's. To wake one consumer and write to it costs some
+/// twenty microseconds, however little there is to send: at this pace that comes to less than half
+/// of one processor, however many they are.
 const TURN_SPACING: Duration = Duration::from_micros(50);
 
 /// The longest time from turn to turn, however many subscriptions there are.
