@@ -272,27 +272,34 @@ def instruments(bench):
 
 
 def fan_out(bench):
-    """1,000 subscribers while 200 orders a second come in."""
-    orders = bench.orders("orders", "--crossing", "30", "--instruments", "BTC-USD:70000:0.01:0.00001")
-    p99 = {}
-    for subscribers in (0, 1_000):
-        with bench.exchange() as address:
-            report = bench.load(
-                f"fan-out-{subscribers}", address, orders, "--rate", "200", "--connections", "16",
-                "--subscribers", str(subscribers), seconds=max(10, bench.seconds // 2),
-            )
-        p99[subscribers] = report["latency"]["p99"]
-    watched = report["subscribers"]
+    """1,000 subscribers while 200 orders a second come in.
+
+    The subscribers are a process of their own: otherwise an answer would also wait for them to read.
+    """
+    generated = ("--crossing", "30", "--instruments", "BTC-USD:70000:0.01:0.00001")
+    orders = bench.orders("orders-watched", *generated)
+    others = bench.orders("orders-of-the-subscribers", "--seed", "2", *generated)
+    seconds = max(10, bench.seconds // 2)
+    arguments = ("--rate", "200", "--connections", "16")
+    folder = bench.out / "fan-out-subscribers"
+    with bench.exchange() as address:
+        without = bench.load("fan-out-0", address, orders, *arguments, seconds=seconds)["latency"]
+        watching = subprocess.Popen([
+            bench.program("shardbook-load-test"), "--target", address, "--orders", str(others), "--rate", "1",
+            "--connections", "1", "--subscribers", "1000", "--seconds", str(seconds + 10), "--report", str(folder),
+        ])
+        wait_for_subscribers(address, 1_000)
+        beside = bench.load("fan-out-1000", address, orders, *arguments, seconds=seconds)["latency"]
+        watching.wait(timeout=120)
+    watched = json.loads((folder / "report.json").read_text(encoding="utf-8"))["subscribers"]
     whole = watched["least"] == watched["most"] and watched["most"]["gaps"] == 0
-    ratio = p99[1_000] / p99[0]
+    ratio = beside["p99"] / without["p99"]
     bench.figure(
         "fan-out to 1,000 subscribers, 200 orders/s",
-        f"{'every frame delivered' if whole else 'frames missing'}, p99 {p99[1_000]} ms", "every frame",
-        ratio=f"{ratio:.2f} times the p99 without", ratio_goal="2", met=whole and ratio <= 2,
+        f"{'every frame delivered' if whole else 'frames missing'}, p50 {beside['p50']}, p99 {beside['p99']} ms",
+        "every frame", ratio=f"{ratio:.2f} times the p99 without; p50 {without['p50']}, p99 {without['p99']} ms",
+        ratio_goal="2", met=whole and ratio <= 2,
     )
-
-
-IDLE_SUBSCRIBERS = 10_000
 
 
 def idle(bench):
@@ -402,6 +409,16 @@ def wait_until_projected(address):
             return
         time.sleep(0.1)
     raise SystemExit(f"the database of the exchange at {address} does not catch up")
+
+
+def wait_for_subscribers(address, count):
+    for _ in range(600):
+        with urllib.request.urlopen(f"http://{address}/metrics") as answer:
+            subscribed = re.search(r"^stream_subscribers(?:{[^}]*})? (\d+)", answer.read().decode(), re.M)
+        if subscribed and int(subscribed[1]) >= count:
+            return
+        time.sleep(0.1)
+    raise SystemExit(f"there are not {count} subscribers at {address}")
 
 
 def projection_lag(address):
