@@ -302,6 +302,9 @@ def fan_out(bench):
     )
 
 
+IDLE_SUBSCRIBERS = 10_000
+
+
 def idle(bench):
     """10,000 subscribers to whom nothing happens while orders come in."""
     # Each is a file of the exchange and one of the load generator.
