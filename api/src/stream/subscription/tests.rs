@@ -576,3 +576,32 @@ async fn a_waiting_reader_wakes_for_what_is_published() {
     drop(subscription);
     assert_eq!(hub.subscribers(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn where_there_are_many_a_reader_waits_for_its_turn_and_takes_all_that_gathered() {
+    let (hub, fake) = (StreamHub::new(10), Fake::new());
+    let mut seats = hub.seats(10_000).unwrap();
+    // One whose turn is not soon, so that there is time for more to happen.
+    let far = Instant::now() + Duration::from_millis(250);
+    let at = |seat: &Seat| seat.next_turn(Instant::now()).unwrap();
+    let chosen = seats.iter().position(|seat| at(seat) > far).unwrap();
+    let seat = seats.swap_remove(chosen);
+    let turn = at(&seat);
+    let wanted = wanted(&[Channel::Trades], Pace::EachDelta);
+    let mut subscription = Subscription::begin(&hub, seat, fake.clone(), wanted);
+    let mut frames = Vec::new();
+    let reading = async {
+        subscription.next(&mut frames).await;
+        Instant::now()
+    };
+    let publishing = async {
+        for _ in 0..2 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            fake.fold(&delta_step(1, 1));
+            fake.publish(&hub, 1);
+        }
+    };
+    let (read, ()) = tokio::join!(reading, publishing);
+    assert!(read >= turn, "read before its turn");
+    assert_eq!(frames.len(), 2);
+}
