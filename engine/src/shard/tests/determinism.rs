@@ -17,7 +17,7 @@ use crate::order::{CancelReason, ChosenId, NewOrder, OrderKind, SelfTradePrevent
 use crate::price::Price;
 use crate::quantity::Quantity;
 use crate::record::{Record, begin_payload, decode_payload};
-use crate::shard::{Decision, Replayer, RestingOrder, Shard, ShardLimits};
+use crate::shard::{Decision, PREPARED_AT_ONCE, Replayer, RestingOrder, Shard, ShardLimits};
 use crate::side::Side;
 use crate::time::{Day, Timestamp};
 
@@ -131,6 +131,17 @@ proptest! {
             replayer.apply(record);
         }
         prop_assert_eq!(replayer.finish().export(), live.export());
+    }
+
+    /// A shard in service is told of the commands that wait; one that is replayed is not.
+    #[test]
+    fn being_told_of_commands_before_changes_no_decision(commands in story()) {
+        let (mut told, mut untold) = (new_shard(), new_shard());
+        for few in commands.chunks(PREPARED_AT_ONCE) {
+            told.prepare(few.iter().map(|stamped| &stamped.command));
+            prop_assert_eq!(go(&mut told, few), go(&mut untold, few));
+        }
+        prop_assert_eq!(told.export(), untold.export());
     }
 
     #[test]
