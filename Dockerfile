@@ -16,8 +16,9 @@ COPY storage/Cargo.toml storage/
 COPY feed/Cargo.toml feed/
 COPY api/Cargo.toml api/
 COPY load-test/Cargo.toml load-test/
-RUN mkdir engine/src storage/src feed/src api/src load-test/src \
-    && touch engine/src/lib.rs storage/src/lib.rs feed/src/lib.rs api/src/lib.rs \
+COPY test-support/Cargo.toml test-support/
+RUN mkdir engine/src storage/src feed/src api/src load-test/src test-support/src \
+    && touch engine/src/lib.rs storage/src/lib.rs feed/src/lib.rs api/src/lib.rs test-support/src/lib.rs \
     && echo 'fn main() {}' > api/src/main.rs \
     && cp api/src/main.rs load-test/src/main.rs \
     && cargo build --release --locked --package shardbook --bin shardbook

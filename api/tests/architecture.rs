@@ -25,7 +25,7 @@ struct Boundary {
     must_not_know: &'static [&'static str],
 }
 
-const BOUNDARIES: [Boundary; 5] = [
+const BOUNDARIES: [Boundary; 6] = [
     Boundary {
         package: "shardbook-engine",
         folder: "engine",
@@ -81,6 +81,21 @@ const BOUNDARIES: [Boundary; 5] = [
         folder: "load-test",
         uses: &[],
         must_not_know: &["sea-orm", "sqlx", "poem", "postcard"],
+    },
+    Boundary {
+        package: "shardbook-test-support",
+        folder: "test-support",
+        uses: &["shardbook-engine"],
+        must_not_know: &[
+            "sea-orm",
+            "sea-orm-migration",
+            "sqlx",
+            "poem",
+            "poem-openapi",
+            "hyper",
+            "reqwest",
+            "tokio-tungstenite",
+        ],
     },
 ];
 

@@ -18,15 +18,8 @@
     clippy::indexing_slicing,
     clippy::as_conversions,
     clippy::print_stdout,
-    unreachable_pub,
-    dead_code,
-    reason = "a measurement, and what it shares with the tests"
+    reason = "a measurement"
 )]
-
-#[path = "../tests/support/journal.rs"]
-mod journal;
-#[path = "../tests/support/postgres.rs"]
-mod postgres;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -34,13 +27,11 @@ use std::time::Instant;
 
 use shardbook_engine::command::Command;
 use shardbook_engine::event::{Event, Maker};
-use shardbook_engine::id::{
-    ClientId, InstrumentId, OrderId, OrderRef, Sequence, Symbol, TradeNumber,
-};
-use shardbook_engine::instrument::{Increment, Instrument};
+use shardbook_engine::id::{ClientId, OrderId, OrderRef, Sequence, TradeNumber};
+use shardbook_engine::instrument::Instrument;
 use shardbook_engine::order::{ChosenId, NewOrder, OrderKind, SelfTradePrevention, TimeInForce};
 use shardbook_engine::price::Price;
-use shardbook_engine::quantity::{LOTS_MAX, Quantity};
+use shardbook_engine::quantity::Quantity;
 use shardbook_engine::record::Record;
 use shardbook_engine::side::Side;
 use shardbook_engine::time::{SystemClock, Timestamp};
@@ -49,10 +40,10 @@ use shardbook_storage::projector::{
     DatabaseState, Instruments, OnRefused, Projector, ProjectorLimits, ProjectorSetup,
     ProjectorStatus, Retention,
 };
+use shardbook_test_support::instrument::instrument;
+use shardbook_test_support::journal::MemoryJournal;
+use shardbook_test_support::postgres::Postgres;
 use uuid::Uuid;
-
-use self::journal::MemoryJournal;
-use self::postgres::Postgres;
 
 /// Records in one payload: what comes together under load.
 const PAYLOAD_RECORDS: usize = 500;
@@ -82,11 +73,11 @@ async fn main() {
     };
     let database = Database::open(&url).await.unwrap();
 
-    let journal = MemoryJournal::new();
-    let instrument = Arc::new(instrument());
+    let journal = MemoryJournal::default();
+    let instrument = Arc::new(instrument(0, "BTC-USD", "0.01", "0.00001"));
     let mut trades = 0;
     for payload in history(&instrument, orders, &mut trades).chunks(PAYLOAD_RECORDS) {
-        journal.append(payload, 1);
+        journal.append_records(payload, 1);
     }
     let (mut projector, handle) = Projector::new(ProjectorSetup {
         database,
@@ -158,22 +149,6 @@ fn cpu_seconds(process: &str) -> f64 {
         .map(|ticks| ticks.parse::<f64>().unwrap())
         .sum::<f64>()
         / 100.0
-}
-
-fn instrument() -> Instrument {
-    let increment = |step: &str| Increment::new(step.parse().unwrap()).unwrap();
-    Instrument {
-        id: InstrumentId::new(0),
-        symbol: Symbol::new("BTC-USD").unwrap(),
-        tick: increment("0.01"),
-        lot: increment("0.00001"),
-        min_quantity: Quantity::new(1).unwrap(),
-        max_quantity: Quantity::new(LOTS_MAX).unwrap(),
-        min_notional: None,
-        price_band: None,
-        binance_symbol: None,
-        listed_at: shardbook_engine::time::Timestamp::default(),
-    }
 }
 
 fn history(instrument: &Instrument, orders: u64, trades: &mut u64) -> Vec<Record> {

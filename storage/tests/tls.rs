@@ -1,20 +1,7 @@
 //! PostgreSQL behind TLS: the address says how much of the server is checked.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    unreachable_pub,
-    reason = "tests, their support included, stop where something is not as it must be"
-)]
-
-#[path = "support/postgres.rs"]
-#[allow(dead_code, reason = "another crate's tests use the rest")]
-mod postgres;
-
 use shardbook_storage::database::Database;
-
-use self::postgres::Postgres;
+use shardbook_test_support::postgres::Postgres;
 
 #[tokio::test]
 async fn postgresql_is_talked_to_over_tls_as_the_address_asks_for() {

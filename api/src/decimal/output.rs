@@ -281,8 +281,7 @@ impl Serialize for DayText {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use shardbook_engine::id::{InstrumentId, Symbol};
-    use shardbook_engine::instrument::InstrumentSpecification;
+    use shardbook_test_support::instrument::of_largest_sums;
 
     use super::*;
 
@@ -334,7 +333,7 @@ mod tests {
 
     #[test]
     fn the_largest_sums_are_shown_with_every_digit() {
-        let instrument = extreme();
+        let instrument = of_largest_sums();
         let trades = 10_u128.pow(14);
         let notional = Notional::new(10_u128.pow(24) * trades);
         let volume = Volume::new(10_u128.pow(12) * trades);
@@ -366,25 +365,9 @@ mod tests {
             let up = twice_left > under || (twice_left == under && is_odd);
             let expected = over / under + U256::from(up);
             let (notional, volume) = (Notional::new(notional), Volume::new(lots));
-            let average = DecimalText::average_price(notional, volume, &extreme()).unwrap();
+            let average = DecimalText::average_price(notional, volume, &of_largest_sums()).unwrap();
             prop_assert_eq!((average.units, average.scale), (expected, 10));
         }
-    }
-
-    fn extreme() -> Instrument {
-        // The most units of the last digit that an increment may be.
-        let step = Increment::new("1.000000".parse().unwrap()).unwrap();
-        let specification = InstrumentSpecification {
-            symbol: Symbol::new("X-Y").unwrap(),
-            tick: step,
-            lot: step,
-            min_quantity: Quantity::new(1).unwrap(),
-            max_quantity: Quantity::new(1_000).unwrap(),
-            min_notional: None,
-            price_band: None,
-            binance_symbol: None,
-        };
-        specification.numbered(InstrumentId::new(0), Timestamp::default())
     }
 
     proptest! {

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use shardbook_test_support::clock::TestClock;
+use shardbook_test_support::naive::{self, NaiveTrade};
+use shardbook_test_support::random::Random;
 
-use crate::naive::{self, NaiveTrade};
-use crate::support::{Reply, TestApp, TestClock};
+use crate::support::{Reply, TestApp};
 
 const INSTRUMENTS: [&str; 2] = ["BTC-USD", "ETH-USD"];
 const CLIENTS: [&str; 4] = ["alice", "bob", "carol", "dave"];
@@ -23,18 +25,6 @@ const WINDOWS: [(&str, i64); 5] = [
     ("7h", 7 * 60),
     ("24h", 24 * 60),
 ];
-
-/// Numbers that look random, the same ones each time.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
-}
 
 /// All trades of an instrument, oldest first.
 pub(crate) async fn all_trades(app: &TestApp, instrument: &str) -> Vec<NaiveTrade> {
@@ -150,7 +140,7 @@ pub(crate) async fn owners(
 async fn every_number_is_that_of_the_trades_from_memory_after_a_restart_and_from_the_database() {
     let clock = TestClock::at("2026-01-30T09:00:00Z");
     let app = TestApp::start_by(&clock, "").await;
-    let mut random = Random(0x5DEE_CE66);
+    let mut random = Random::seeded(0x5DEE_CE66);
     // All of it within what memory holds, and no day ends.
     trade(&app, &clock, &mut random, (40, 6)).await;
     check(&app, "2026-01-30").await;
@@ -275,7 +265,7 @@ async fn trades_and_candles_are_csv_for_who_asks_for_it() {
         let empty = as_csv(&app, path).await;
         assert_eq!(empty.text.lines().count(), 1, "{}", empty.text);
     }
-    trade(&app, &clock, &mut Random(7), (10, 6)).await;
+    trade(&app, &clock, &mut Random::seeded(7), (10, 6)).await;
     for path in ["/trades?limit=1000", "/analytics/candles?interval=5m"] {
         let json = app.get(path).await;
         let csv = as_csv(&app, path).await;

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::{Value, json};
+use shardbook_test_support::clock::TestClock;
+use shardbook_test_support::naive;
+use shardbook_test_support::postgres::Postgres;
+use shardbook_test_support::random::Random;
 
-use crate::analytics::{Random, all_trades, as_csv, owners, rows, trade};
-use crate::naive;
-use crate::postgres::Postgres;
-use crate::support::{Reply, TestApp, TestClock};
+use crate::analytics::{all_trades, as_csv, owners, rows, trade};
+use crate::support::{Reply, TestApp};
 
 /// Longer than closing and settling take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -84,7 +86,7 @@ fn check_balance(lines: &[Value]) {
 async fn a_day_is_settled_by_itself_after_midnight_with_what_its_trades_come_to() {
     let clock = TestClock::at("2026-01-30T21:00:00Z");
     let app = TestApp::start_by(&clock, "").await;
-    let mut random = Random(0x0BAD_CAFE);
+    let mut random = Random::seeded(0x0BAD_CAFE);
     trade(&app, &clock, &mut random, (25, 5)).await;
     let early = settle(&app, "2026-01-30").await;
     assert_eq!(early.problem(), (409, "day_not_closed"));

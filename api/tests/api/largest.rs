@@ -1,10 +1,11 @@
 //! The largest trades there can be, many times a day: nothing overflows, and every digit is told.
 
 use serde_json::{Value, json};
+use shardbook_test_support::clock::TestClock;
 
 use crate::analytics::{as_csv, rows};
 use crate::clearing::settled_by_itself;
-use crate::support::{TestApp, TestClock};
+use crate::support::TestApp;
 
 /// An instrument whose tick and lot have as many units of their last digit as there may be.
 const LARGEST: &str = r#"

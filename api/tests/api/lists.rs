@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use serde_json::{Value, json};
+use shardbook_test_support::clock::TestClock;
+use shardbook_test_support::postgres::Postgres;
+use shardbook_test_support::random::Random;
 use tempfile::TempDir;
 
-use crate::postgres::Postgres;
-use crate::support::{TestApp, TestClock};
+use crate::support::TestApp;
 
 /// An exchange whose memory soon lets go of what is over, on a database of its own.
 struct Place {
@@ -57,22 +59,6 @@ impl Place {
         };
         database.execute_unprepared(statements).await.unwrap();
         database
-    }
-}
-
-/// Numbers that look random, the same ones each time.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
-
-    fn one_of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
-        choices[usize::try_from(self.below(u64::try_from(choices.len()).unwrap())).unwrap()]
     }
 }
 
@@ -202,7 +188,7 @@ async fn compare(app: &TestApp, ids: &[String]) {
 async fn every_list_is_what_asking_one_by_one_gives_wherever_the_orders_are() {
     for place in Place::both().await {
         let app = &place.app;
-        let mut random = Random(7);
+        let mut random = Random::seeded(7);
         let mut ids = Vec::new();
         for round in 0..3 {
             for step in 0..40 {
@@ -230,7 +216,7 @@ async fn every_list_is_what_asking_one_by_one_gives_wherever_the_orders_are() {
 async fn orders_of_one_moment_stand_in_one_order_over_all_instruments() {
     let clock = TestClock::at("2026-01-31T12:00:00Z");
     let app = TestApp::start_by(&clock, "closed_orders_in_memory = 4").await;
-    let mut random = Random(13);
+    let mut random = Random::seeded(13);
     let mut ids = Vec::new();
     for number in 0..40 {
         let recent = ids.len().saturating_sub(12);
@@ -252,7 +238,7 @@ async fn orders_of_one_moment_stand_in_one_order_over_all_instruments() {
 async fn a_list_read_while_orders_come_and_go_has_every_order_from_before_once() {
     for place in Place::both().await {
         let app = &place.app;
-        let mut random = Random(11);
+        let mut random = Random::seeded(11);
         let mut ids: Vec<String> = Vec::new();
         for round in 0..6 {
             for step in 0..20 {

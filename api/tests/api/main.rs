@@ -12,23 +12,20 @@ mod access;
 mod analytics;
 mod books;
 mod clearing;
+mod full_disk;
 mod idempotency;
 mod instruments;
 mod largest;
 mod lifecycle;
 mod lists;
 mod metrics;
-mod naive;
-#[path = "../../../storage/tests/support/postgres.rs"]
-#[allow(
-    dead_code,
-    unreachable_pub,
-    reason = "another crate's tests use the rest"
-)]
-mod postgres;
 mod protection;
 mod retention;
+mod settling;
 mod snapshots;
 mod supervision;
 mod support;
 mod wrong_input;
+
+/// The program, for what takes a process of its own.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_shardbook");

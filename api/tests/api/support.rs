@@ -4,7 +4,6 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
@@ -12,7 +11,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use shardbook_api::app::App;
 use shardbook_api::settings::{ServeArguments, Settings};
-use shardbook_engine::time::{Clock, SystemClock, Timestamp};
+use shardbook_engine::time::{Clock, SystemClock};
+use shardbook_test_support::clock::TestClock;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -44,39 +44,6 @@ pub(crate) struct TestApp {
     directory: TempDir,
     settings: String,
     clock: Arc<dyn Clock>,
-}
-
-/// A clock that stands until it is set. Clones show the same time.
-#[derive(Clone)]
-pub(crate) struct TestClock(Arc<AtomicU64>);
-
-impl TestClock {
-    /// It shows `time`, RFC 3339.
-    pub(crate) fn at(time: &str) -> Self {
-        Self(Arc::new(AtomicU64::new(microseconds(time))))
-    }
-
-    /// Sets it to `time`, RFC 3339.
-    pub(crate) fn set(&self, time: &str) {
-        self.0.store(microseconds(time), Ordering::Relaxed);
-    }
-
-    /// Sets it forward.
-    pub(crate) fn forward(&self, by: Duration) {
-        let by = u64::try_from(by.as_micros()).unwrap();
-        self.0.fetch_add(by, Ordering::Relaxed);
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_microseconds(self.0.load(Ordering::Relaxed))
-    }
-}
-
-fn microseconds(time: &str) -> u64 {
-    let time = chrono::DateTime::parse_from_rfc3339(time).unwrap();
-    u64::try_from(time.timestamp_micros()).unwrap()
 }
 
 /// What came back.
@@ -193,15 +160,7 @@ impl TestApp {
 
     /// Reads what the database has, once it has taken it in.
     pub(crate) async fn get_projected(&self, path: &str) -> Reply {
-        let reading = async {
-            loop {
-                let reply = self.get(path).await;
-                if reply.problem() != (503, "database_unavailable") {
-                    return reply;
-                }
-            }
-        };
-        tokio::time::timeout(PATIENCE, reading).await.unwrap()
+        Reply::once_projected(|| self.request(Method::GET, path)).await
     }
 
     /// Posts JSON.
@@ -304,6 +263,19 @@ impl Reply {
             reply.check_problem();
         }
         reply
+    }
+
+    /// Asks until the database has taken in what memory has let go of.
+    pub(crate) async fn once_projected(request: impl Fn() -> reqwest::RequestBuilder) -> Self {
+        let asking = async {
+            loop {
+                let reply = Self::of(request()).await;
+                if reply.problem() != (503, "database_unavailable") {
+                    return reply;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, asking).await.unwrap()
     }
 
     fn check_problem(&self) {

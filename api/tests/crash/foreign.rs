@@ -3,13 +3,11 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::postgres::Postgres;
-use super::server::Server;
-use super::{Known, Log, Place, Random, an_order, tables};
+use super::{Known, Log, PROGRAM, Place, Postgres, Random, Server, an_order, tables};
 
 async fn place_orders(base: &str, name: &str, count: usize) -> Log {
     let http = reqwest::Client::new();
-    let mut random = Random(1);
+    let mut random = Random::seeded(1);
     let log = Log::default();
     for number in 0..count {
         let id = format!("{name}-{number}");
@@ -25,7 +23,7 @@ async fn place_orders(base: &str, name: &str, count: usize) -> Log {
 
 /// The exit code of a start that does not get to serving, and what it says.
 pub(crate) fn refused(data_dir: &Path, more: &[&str]) -> (Option<i32>, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_shardbook"))
+    let output = Command::new(PROGRAM)
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(data_dir)
         .args(more)
@@ -52,7 +50,7 @@ async fn another_exchange_is_kept_out(place: Place) {
     assert_eq!(server.terminate(), Some(0));
 
     let accepting = [&arguments[..], &["--accept-new-database"]].concat();
-    let server = Server::start(stranger.data_dir.path(), &accepting);
+    let server = Server::start(PROGRAM, stranger.data_dir.path(), &accepting);
     let log = place_orders(&server.base, "ours", 20).await;
     tables::judge(&stranger, &server.base, &log).await;
     assert_eq!(server.terminate(), Some(0));

@@ -8,23 +8,11 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    unreachable_pub,
     reason = "a test fails by panicking"
 )]
 
 mod foreign;
-#[path = "../api/naive.rs"]
-#[allow(dead_code, reason = "another target's tests use the rest")]
-mod naive;
 mod outage;
-#[path = "../../../storage/tests/support/postgres.rs"]
-#[allow(dead_code, reason = "another crate's tests use the rest")]
-mod postgres;
-mod server;
-mod settling;
-#[path = "../api/support.rs"]
-#[allow(dead_code, reason = "another target's tests use the rest")]
-mod support;
 mod tables;
 mod trimmed;
 
@@ -34,9 +22,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use postgres::Postgres;
 use serde_json::{Value, json};
-use server::Server;
+use shardbook_test_support::postgres::Postgres;
+use shardbook_test_support::random::Random;
+use shardbook_test_support::server::Server;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_shardbook");
 
 const CLIENTS: usize = 16;
 
@@ -62,21 +53,8 @@ enum Known {
 
 type Log = Mutex<BTreeMap<String, Known>>;
 
-/// A small generator, so that the rounds differ and can be repeated.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
-
 fn an_order(random: &mut Random, id: &str, client: usize) -> Value {
-    let side = if random.below(2) == 0 { "buy" } else { "sell" };
+    let side = random.one_of(&["buy", "sell"]);
     let quantity = format!("0.{:05}", 1 + random.below(500));
     let mut order = json!({
         "order_id": id, "idempotency_key": id, "client_id": format!("client-{client}"),
@@ -101,7 +79,7 @@ async fn trade(
     acknowledged: Arc<AtomicUsize>,
 ) {
     let seed = u64::try_from(round * CLIENTS + client).unwrap();
-    let mut random = Random(seed);
+    let mut random = Random::seeded(seed);
     for number in 0.. {
         let id = format!("r{round}-c{client}-{number}");
         let order = an_order(&mut random, &id, client);
@@ -319,7 +297,7 @@ impl Place {
             "--journal-segment-bytes",
             "1048576",
         ];
-        Server::start(self.data_dir.path(), &[&arguments, more].concat())
+        Server::start(PROGRAM, self.data_dir.path(), &[&arguments, more].concat())
     }
 }
 

@@ -9,9 +9,8 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use super::postgres::Postgres;
 use super::tables::{health, is_caught_up, judge};
-use super::{Known, Log, Place, Random, an_order, get};
+use super::{Known, Log, Place, Postgres, Random, an_order, get};
 
 const CLIENTS: usize = 4;
 
@@ -58,7 +57,7 @@ impl Load {
         let times = Arc::clone(&self.times);
         async move {
             let http = reqwest::Client::new();
-            let mut random = Random(u64::try_from(client).unwrap());
+            let mut random = Random::seeded(u64::try_from(client).unwrap());
             let mut pace = tokio::time::interval(PACE);
             for number in 0.. {
                 pace.tick().await;

@@ -11,10 +11,8 @@ use shardbook_storage::database::Database;
 use shardbook_storage::entity::{instrument, order, order_event, trade};
 
 use super::foreign::refused;
-use super::postgres::Postgres;
-use super::server::Server;
 use super::tables::{column, health, is_caught_up, trade_columns};
-use super::{Place, Random, all_trades, an_order, get};
+use super::{PROGRAM, Place, Postgres, Random, Server, all_trades, an_order, get};
 
 /// Orders in one batch; a segment of 1 MiB holds some ten of them.
 const BATCH: usize = 500;
@@ -33,7 +31,7 @@ const SMALL: [&str; 8] = [
 ];
 
 fn serve(data_dir: &Path, more: &[&str]) -> Server {
-    Server::start(data_dir, &[&SMALL[..], more].concat())
+    Server::start(PROGRAM, data_dir, &[&SMALL[..], more].concat())
 }
 
 /// Places a batch of random orders; returns the ids of those that are open after it.
@@ -155,7 +153,7 @@ async fn judge(url: &str, base: &str, all: &[String], recent: &[String]) -> usiz
 async fn a_new_database_begins_with_a_checkpoint(new: &str) {
     let place = Place::on_sqlite();
     let data_dir = place.data_dir.path();
-    let mut random = Random(3);
+    let mut random = Random::seeded(3);
     let (mut all, mut batches) = (Vec::new(), 0);
     let server = serve(data_dir, &["--database-url", &place.database_url]);
     let first = segments(data_dir).remove(0);

@@ -119,7 +119,7 @@ async fn the_golden_journal_is_served_the_same_with_its_checkpoints_and_without(
         for path in manifests.keys().skip(checkpoints) {
             fs::remove_file(path).unwrap();
         }
-        let server = Server::start(data_dir.path(), &SERVE);
+        let server = Server::start(PROGRAM, data_dir.path(), &SERVE);
         told.push(everything_told(&server.base).await);
         assert_eq!(server.terminate(), Some(0));
     }
@@ -130,7 +130,7 @@ async fn the_golden_journal_is_served_the_same_with_its_checkpoints_and_without(
 
 /// How a start ends that is refused.
 fn serve(data_dir: &Path) -> Run {
-    let output = Command::new(env!("CARGO_BIN_EXE_shardbook"))
+    let output = Command::new(PROGRAM)
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(data_dir)
         .args(SERVE)
@@ -191,7 +191,7 @@ fn records_of_a_higher_version_are_refused_with_their_position() {
 #[tokio::test]
 async fn checkpoints_of_a_higher_version_are_passed_over() {
     let untouched = copy();
-    let server = Server::start(untouched.path(), &SERVE);
+    let server = Server::start(PROGRAM, untouched.path(), &SERVE);
     let expected = everything_told(&server.base).await;
     server.kill();
     let data_dir = copy();
@@ -201,7 +201,7 @@ async fn checkpoints_of_a_higher_version_are_passed_over() {
             fs::write(path, bytes).unwrap();
         }
     }
-    let server = Server::start(data_dir.path(), &SERVE);
+    let server = Server::start(PROGRAM, data_dir.path(), &SERVE);
     assert_eq!(everything_told(&server.base).await, expected);
     server.kill();
 }

@@ -9,8 +9,6 @@
 )]
 
 mod golden;
-#[path = "../crash/server.rs"]
-mod server;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,7 +16,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
-use server::Server;
+use shardbook_test_support::server::Server;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_shardbook");
 
 /// Two partitions, so that one can be damaged and the other not; small files.
 const SERVE: [&str; 6] = [
@@ -38,7 +38,7 @@ struct Run {
 }
 
 fn journal(command: &str, data_dir: &Path) -> Run {
-    let output = Command::new(env!("CARGO_BIN_EXE_shardbook"))
+    let output = Command::new(PROGRAM)
         .args(["journal", command, "--data-dir"])
         .arg(data_dir)
         .output()
@@ -82,7 +82,7 @@ async fn post(base: &str, path: &str, body: Value) {
 /// `SOL-USD` stand in partition 0, `ETH-USD` in partition 1.
 async fn traded() -> tempfile::TempDir {
     let data_dir = tempfile::tempdir().unwrap();
-    let server = Server::start(data_dir.path(), &SERVE);
+    let server = Server::start(PROGRAM, data_dir.path(), &SERVE);
     let order = |id: &str, instrument: &str, side: &str, quantity: &str| {
         json!({
             "order_id": id, "client_id": "alice", "instrument": instrument, "side": side,
@@ -245,7 +245,7 @@ fn checkpoint_files(data_dir: &Path, partition: u32, kind: &str) -> Vec<PathBuf>
 #[tokio::test]
 async fn checkpoints_are_made_when_asked_for_and_told_beside_their_logs() {
     let data_dir = traded().await;
-    let server = Server::start(data_dir.path(), &SERVE);
+    let server = Server::start(PROGRAM, data_dir.path(), &SERVE);
     server.ask_for_checkpoints();
     while (0..2).any(|id| checkpoint_files(data_dir.path(), id, "manifest").is_empty()) {
         tokio::task::yield_now().await;
@@ -275,7 +275,7 @@ async fn checkpoints_are_made_when_asked_for_and_told_beside_their_logs() {
         state.display()
     );
     assert_eq!(verified.stdout.lines().nth(2), Some(&told[..]));
-    let server = Server::start(data_dir.path(), &SERVE);
+    let server = Server::start(PROGRAM, data_dir.path(), &SERVE);
     assert_eq!(server.terminate(), Some(0));
 }
 
@@ -283,7 +283,7 @@ async fn checkpoints_are_made_when_asked_for_and_told_beside_their_logs() {
 async fn whichever_signal_stops_it_a_checkpoint_holds_all_and_the_next_start_replays_nothing() {
     let data_dir = traded().await;
     for (signal, records) in [("-TERM", 4), ("-INT", 5)] {
-        let server = Server::start(data_dir.path(), &SERVE);
+        let server = Server::start(PROGRAM, data_dir.path(), &SERVE);
         let order = json!({
             "client_id": "bob", "instrument": "BTC-USD", "side": "buy", "type": "limit",
             "price": "1", "quantity": "1",
@@ -301,7 +301,7 @@ async fn whichever_signal_stops_it_a_checkpoint_holds_all_and_the_next_start_rep
 #[tokio::test]
 async fn a_journal_that_is_served_is_left_alone() {
     let data_dir = tempfile::tempdir().unwrap();
-    let server = Server::start(data_dir.path(), &SERVE);
+    let server = Server::start(PROGRAM, data_dir.path(), &SERVE);
     for command in ["verify", "dump"] {
         let run = journal(command, data_dir.path());
         assert_eq!(run.code, Some(2), "{command}");

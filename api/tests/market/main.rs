@@ -8,23 +8,22 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "../api/naive.rs"]
-mod naive;
-
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use rust_decimal::Decimal;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
 use shardbook_api::app::App;
 use shardbook_api::settings::{ServeArguments, Settings};
-use shardbook_engine::time::{Clock, SystemClock, Timestamp};
+use shardbook_engine::time::{Clock, SystemClock};
 use shardbook_storage::database::{Database, DatabaseUrl};
 use shardbook_storage::entity::{order, trade};
+use shardbook_test_support::clock::TestClock;
+use shardbook_test_support::naive;
+use shardbook_test_support::recordings::recording;
 
 async fn start(data_dir: &Path, feed: &str) -> App {
     start_by(Arc::new(SystemClock), data_dir, feed).await
@@ -165,21 +164,7 @@ fn lots(quantity: &Value) -> u64 {
     quantity.as_str().unwrap().replace('.', "").parse().unwrap()
 }
 
-/// The recording, if recordings stand here; says so if not.
-fn recording() -> Option<PathBuf> {
-    let folder = std::env::var_os("SHARDBOOK_RECORDINGS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
-        PathBuf::from,
-    );
-    let path = folder.join("binance_spot_ws/btcusdt_20240808.gz");
-    if path.exists() {
-        return Some(path);
-    }
-    // Past the test harness, which keeps to itself what a passing test prints.
-    let said = format!("NOT CHECKED: there is no recording {}\n", path.display());
-    std::io::stderr().write_all(said.as_bytes()).unwrap();
-    None
-}
+const RECORDING: &str = "binance_spot_ws/btcusdt_20240808.gz";
 
 /// What the database holds of the recording, and the book at its end.
 #[derive(Debug, PartialEq)]
@@ -239,7 +224,9 @@ async fn play(data_dir: &Path, recording: &Path) -> Outcome {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_is_taken_in_once_and_whole_however_often_it_is_played() {
-    let Some(recording) = recording() else { return };
+    let Some(recording) = recording(RECORDING) else {
+        return;
+    };
     let data_dir = tempfile::tempdir().unwrap();
     let first = play(data_dir.path(), &recording).await;
     assert_eq!(first.tape_orders, 9_757);
@@ -251,23 +238,7 @@ async fn a_recording_is_taken_in_once_and_whole_however_often_it_is_played() {
     assert_eq!(again, first);
 }
 
-const HOUR: u64 = 3_600_000_000;
-
-/// Goes where the test has it go, in microseconds.
-#[derive(Clone)]
-struct TestClock(Arc<AtomicU64>);
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_microseconds(self.0.load(Ordering::Relaxed))
-    }
-}
-
-impl TestClock {
-    fn forward(&self, microseconds: u64) {
-        self.0.fetch_add(microseconds, Ordering::Relaxed);
-    }
-}
+const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Whose an order of the recording is.
 fn owner(order_id: &str) -> String {
@@ -327,10 +298,12 @@ async fn check_numbers(app: &App, clock: &TestClock) -> Vec<naive::NaiveTrade> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_number_told_of_a_recording_is_that_of_its_trades() {
-    let Some(recording) = recording() else { return };
+    let Some(recording) = recording(RECORDING) else {
+        return;
+    };
     let data_dir = tempfile::tempdir().unwrap();
-    // 2026-01-30T00:00:00Z. Played within three days, which end meanwhile.
-    let clock = TestClock(Arc::new(AtomicU64::new(1_769_731_200_000_000)));
+    // Played within three days, which end meanwhile.
+    let clock = TestClock::at("2026-01-30T00:00:00Z");
     let first_day = clock.now();
     let feed = format!("file:{}", recording.display());
     let app = start_by(Arc::new(clock.clone()), data_dir.path(), &feed).await;
@@ -342,7 +315,7 @@ async fn every_number_told_of_a_recording_is_that_of_its_trades() {
     let trades = check_numbers(&app, &clock).await;
     assert!(trades.len() > 9_000, "{}", trades.len());
     // A day and more later memory lets go of all of it.
-    clock.forward(26 * HOUR);
+    clock.forward(HOUR * 26);
     let http = reqwest::Client::new();
     let order = json!({"client_id": "alice", "instrument": "BTC-USD", "side": "buy",
                        "type": "market", "quantity": "0.00001"});
@@ -356,7 +329,7 @@ async fn every_number_told_of_a_recording_is_that_of_its_trades() {
         .iter()
         .map(|trade| (trade.time.format("%Y-%m-%d").to_string(), ()))
         .collect();
-    clock.forward(24 * HOUR);
+    clock.forward(HOUR * 24);
     for day in days.keys() {
         let path = format!("/settlements/{day}");
         let settlement = get_until(&app, &path, |answer| answer["lines"].is_array()).await;

@@ -16,8 +16,9 @@ use shardbook_engine::partition::PartitionId;
 use shardbook_engine::recovery::RecoveryReport;
 use shardbook_engine::router::InstrumentHandle;
 use shardbook_engine::side::Side;
+use shardbook_test_support::journal::MemoryJournal;
+use shardbook_test_support::random::Random;
 
-use crate::memory_journal::MemoryJournal;
 use crate::{Seen, cancel, client, handle, instrument, place, setup, start, until};
 
 /// Checkpoints in memory, of which a test can spoil the newest.
@@ -285,7 +286,7 @@ async fn checkpoints_are_made_while_running_and_trim_what_nobody_needs() {
         place_some(&exchange, &format!("a{placed}"), "BTC-USD", 1).await;
         placed += 1;
     }
-    assert_eq!(journal.trimmed_below(), []);
+    assert!(journal.trimmed_below().is_empty());
     *database.0.lock().unwrap() = Some(Position::new(7));
     while journal.trimmed_below().is_empty() {
         place_some(&exchange, &format!("a{placed}"), "BTC-USD", 1).await;
@@ -320,7 +321,7 @@ async fn a_checkpoint_that_is_asked_for_holds_up_no_order() {
     until(|| checkpoints.kept.lock().unwrap().saves_begun == 1).await;
     place_some(&exchange, "b", "BTC-USD", 10).await;
     assert!(!asked.is_finished());
-    assert_eq!(checkpoints.positions(), []);
+    assert!(checkpoints.positions().is_empty());
     drop(go_on);
     asked.await.unwrap();
     assert_eq!(
@@ -337,25 +338,24 @@ async fn a_checkpoint_that_is_asked_for_holds_up_no_order() {
 }
 
 /// A random command that there is a record of, more often than not.
-fn any_command(random: &mut u64, number: u64) -> (&'static str, Command) {
-    let mut below = |bound: u64| {
-        *random = random
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (*random >> 33) % bound
-    };
-    let symbol = ["BTC-USD", "ETH-USD", "SOL-USD"][usize::try_from(below(3)).unwrap()];
-    let side = [Side::Buy, Side::Sell][usize::try_from(below(2)).unwrap()];
-    let command = match below(10) {
-        0 | 1 => cancel(&format!("o-{}", below(number + 1))),
+fn any_command(random: &mut Random, number: u64) -> (&'static str, Command) {
+    let symbol = random.one_of(&["BTC-USD", "ETH-USD", "SOL-USD"]);
+    let side = random.one_of(&[Side::Buy, Side::Sell]);
+    let command = match random.below(10) {
+        0 | 1 => cancel(&format!("o-{}", random.below(number + 1))),
         2 => Command::MassCancel(MassCancel {
             client: client("alice"),
             side: Some(side),
             reason: CancelReason::MassCancel,
         }),
-        3 if below(4) == 0 => Command::Halt,
+        3 if random.below(4) == 0 => Command::Halt,
         4 => Command::Resume,
-        _ => place(&format!("o-{number}"), side, 100 + below(10), 1 + below(9)),
+        _ => place(
+            &format!("o-{number}"),
+            side,
+            100 + random.below(10),
+            1 + random.below(9),
+        ),
     };
     (symbol, command)
 }
@@ -365,7 +365,7 @@ async fn every_checkpoint_of_a_long_journal_leads_to_the_same_state_to_the_byte(
     for seed in 0..2 {
         let (journal, checkpoints) = (MemoryJournal::default(), MemoryCheckpoints::default());
         let (exchange, _) = start_with(&journal, &checkpoints);
-        let mut random = seed;
+        let mut random = Random::seeded(seed);
         for number in 0..120 {
             let (symbol, command) = any_command(&mut random, number);
             let on = handle(&exchange, symbol);

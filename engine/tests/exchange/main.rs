@@ -9,23 +9,18 @@
 )]
 
 mod checkpoints;
-mod memory_journal;
 mod midnight;
 mod supervision;
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use memory_journal::MemoryJournal;
-use rust_decimal::Decimal;
 use shardbook_engine::answer::{Answer, Refusal};
 use shardbook_engine::command::{
     Cancel, Command, FeedSource, MassCancel, MirrorLevel, MirrorScope, MirrorUpdate, Requester,
 };
 use shardbook_engine::exchange::{Exchange, ExchangeLimits, Setup};
-use shardbook_engine::id::{ClientId, IdempotencyKey, InstrumentId, OrderId, Symbol};
-use shardbook_engine::instrument::{Increment, Instrument};
+use shardbook_engine::id::{ClientId, IdempotencyKey, InstrumentId, OrderId};
+use shardbook_engine::instrument::Instrument;
 use shardbook_engine::journal::{Durable, Journal, Part};
 use shardbook_engine::market_data::{Change, ChangeId, KnownOrder, MarketDataLimits};
 use shardbook_engine::observer::NoObserver;
@@ -40,7 +35,9 @@ use shardbook_engine::responder::{CallError, Responder};
 use shardbook_engine::router::{InstrumentHandle, Location};
 use shardbook_engine::shard::ShardLimits;
 use shardbook_engine::side::Side;
-use shardbook_engine::time::{Clock, SystemClock, Timestamp};
+use shardbook_engine::time::{SystemClock, Timestamp};
+use shardbook_test_support::clock::TestClock;
+use shardbook_test_support::journal::MemoryJournal;
 use tokio::sync::mpsc;
 
 /// Remembers everything published, and the fatal errors.
@@ -65,36 +62,10 @@ impl Publisher for Seen {
     }
 }
 
-/// A clock that tells what it was told.
-#[derive(Default)]
-struct HandClock(AtomicU64);
-
-impl HandClock {
-    fn advance(&self, by: Duration) {
-        let by = u64::try_from(by.as_micros()).unwrap();
-        self.0.fetch_add(by, Ordering::Relaxed);
-    }
-}
-
-impl Clock for HandClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_microseconds(self.0.load(Ordering::Relaxed))
-    }
-}
-
 fn instrument(number: u32, symbol: &str) -> Arc<Instrument> {
-    Arc::new(Instrument {
-        id: InstrumentId::new(number),
-        symbol: Symbol::new(symbol).unwrap(),
-        tick: Increment::new(Decimal::new(1, 2)).unwrap(),
-        lot: Increment::new(Decimal::new(1, 3)).unwrap(),
-        min_quantity: Quantity::new(1).unwrap(),
-        max_quantity: Quantity::new(LOTS_MAX).unwrap(),
-        min_notional: None,
-        price_band: None,
-        binance_symbol: None,
-        listed_at: Timestamp::default(),
-    })
+    Arc::new(shardbook_test_support::instrument::instrument(
+        number, symbol, "0.01", "0.001",
+    ))
 }
 
 fn start(journal: &MemoryJournal, queue_length: usize) -> (Exchange, Arc<Seen>) {
@@ -403,7 +374,7 @@ async fn a_journal_without_its_beginning_is_refused() {
             .unwrap();
     }
     exchange.stop().await;
-    journal.lose_beginning();
+    journal.lose_oldest(1);
     let error = Exchange::start(setup(&journal, 100).0)
         .err()
         .unwrap()
@@ -465,7 +436,7 @@ async fn no_stamp_is_before_the_instrument_was_listed() {
     let (mut setup, _seen) = setup(&journal, 10);
     let listed_at = Timestamp::from_microseconds(1_000_000);
     // Since then the machine's clock was set back.
-    setup.clock = Arc::new(HandClock::default());
+    setup.clock = Arc::new(TestClock::default());
     for (instrument, _) in &mut setup.instruments {
         let listed = Instrument {
             listed_at,
@@ -537,7 +508,7 @@ async fn without_room_in_the_journal_nothing_is_let_in_until_there_is_some() {
         .call(&btc, place("a", Side::Buy, 100, 5))
         .await
         .unwrap();
-    journal.fill(true);
+    journal.fill();
     let (responder, let_in_before) = Responder::single();
     router
         .submit(&btc, place("b", Side::Buy, 100, 5), responder)
@@ -553,7 +524,7 @@ async fn without_room_in_the_journal_nothing_is_let_in_until_there_is_some() {
         let (router, btc) = (Arc::clone(router), Arc::clone(&btc));
         async move { router.deliver(&btc, cancel("a"), responder).await }
     });
-    journal.fill(false);
+    journal.go_on();
     assert!(matches!(
         let_in_before.await.unwrap(),
         Ok(Answer::Placed(_))
@@ -599,7 +570,7 @@ async fn a_record_that_finds_the_disk_full_in_its_middle_waits_for_room_and_is_w
     assert_eq!(refused, Err(CallError::JournalUnavailable));
     assert_eq!(*seen.fatal.lock().unwrap(), [""; 0]);
 
-    journal.fill(false);
+    journal.go_on();
     assert_eq!(huge.await.unwrap(), Ok(Answer::Applied));
     exchange.stop().await;
     assert_eq!(journal.frames().last().unwrap().part, Part::Last);

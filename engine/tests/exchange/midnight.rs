@@ -1,5 +1,7 @@
 //! Days that end while the journal has no room are closed once it has, in order and never twice.
 
+use std::time::Duration;
+
 use shardbook_engine::day_closer::{Closed, DayCloser};
 use shardbook_engine::record::decode_payload;
 use shardbook_engine::time::Day;
@@ -11,9 +13,9 @@ const SYMBOLS: [&str; 3] = ["BTC-USD", "ETH-USD", "SOL-USD"];
 
 const HOURS: u64 = 60 * 60;
 
-fn start_by(clock: &Arc<HandClock>, journal: &MemoryJournal) -> Exchange {
+fn start_by(clock: &TestClock, journal: &MemoryJournal) -> Exchange {
     let (mut setup, _) = setup(journal, 100);
-    setup.clock = Arc::<HandClock>::clone(clock);
+    setup.clock = Arc::new(clock.clone());
     Exchange::start(setup).unwrap()
 }
 
@@ -50,23 +52,23 @@ fn closed_in(journal: &MemoryJournal, exchange: &Exchange, symbol: &str) -> Vec<
 #[tokio::test(flavor = "multi_thread")]
 async fn days_that_end_while_the_journal_has_no_room_are_closed_once_it_has_over_a_restart_too() {
     let journal = MemoryJournal::default();
-    let clock = Arc::new(HandClock::default());
+    let clock = TestClock::default();
     let exchange = start_by(&clock, &journal);
     let btc = handle(&exchange, "BTC-USD");
-    journal.fill(true);
+    journal.fill();
     let (responder, waits) = Responder::single();
     let order = place("a", Side::Buy, 100, 5);
     exchange.router().submit(&btc, order, responder).unwrap();
     until(|| !btc.has_room()).await;
-    clock.advance(Duration::from_secs(49 * HOURS));
-    let closer = DayCloser::new(Arc::clone(exchange.router()), clock.clone());
+    clock.forward(Duration::from_secs(49 * HOURS));
+    let closer = DayCloser::new(Arc::clone(exchange.router()), Arc::new(clock.clone()));
     assert_eq!(closer.close_days().await, Closed::NotYet);
     assert_eq!(last_closed(&exchange), [None; 3]);
 
     let (closed, mut closes) = watch::channel(None);
     let (stop, stopped) = watch::channel(false);
     let running = tokio::spawn(closer.run(closed, stopped));
-    journal.fill(false);
+    journal.go_on();
     let told = closes.wait_for(|closed| *closed == Some(day(1))).await;
     drop(told.unwrap());
     assert_eq!(last_closed(&exchange), [Some(day(1)); 3]);
@@ -75,15 +77,15 @@ async fn days_that_end_while_the_journal_has_no_room_are_closed_once_it_has_over
     running.await.unwrap();
     exchange.stop().await;
 
-    clock.advance(Duration::from_secs(24 * HOURS));
-    journal.fill(true);
+    clock.forward(Duration::from_secs(24 * HOURS));
+    journal.fill();
     let exchange = start_by(&clock, &journal);
     let btc = handle(&exchange, "BTC-USD");
     until(|| !btc.has_room()).await;
-    let closer = DayCloser::new(Arc::clone(exchange.router()), clock.clone());
+    let closer = DayCloser::new(Arc::clone(exchange.router()), Arc::new(clock.clone()));
     assert_eq!(closer.close_days().await, Closed::NotYet);
     assert_eq!(last_closed(&exchange), [Some(day(1)); 3]);
-    journal.fill(false);
+    journal.go_on();
     until(|| btc.has_room()).await;
     for _ in 0..2 {
         assert_eq!(closer.close_days().await, Closed::Through(day(2)));
@@ -98,21 +100,21 @@ async fn days_that_end_while_the_journal_has_no_room_are_closed_once_it_has_over
 #[tokio::test(flavor = "multi_thread")]
 async fn a_closing_that_finds_the_disk_full_waits_for_room_and_nobody_sees_it_before() {
     let journal = MemoryJournal::default();
-    let clock = Arc::new(HandClock::default());
+    let clock = TestClock::default();
     let exchange = start_by(&clock, &journal);
     let btc = handle(&exchange, "BTC-USD");
     // Nobody has noticed yet.
-    journal.fill(true);
+    journal.fill();
     assert!(btc.has_room());
-    clock.advance(Duration::from_secs(25 * HOURS));
-    let closer = DayCloser::new(Arc::clone(exchange.router()), clock.clone());
+    clock.forward(Duration::from_secs(25 * HOURS));
+    let closer = DayCloser::new(Arc::clone(exchange.router()), Arc::new(clock.clone()));
     let closing = tokio::spawn({
         let closer = closer.clone();
         async move { closer.close_days().await }
     });
     until(|| !btc.has_room()).await;
     assert_eq!(last_closed(&exchange), [None; 3]);
-    journal.fill(false);
+    journal.go_on();
     // Whichever shards had not got theirs in before are asked again.
     closing.await.unwrap();
     until(|| btc.has_room()).await;

@@ -2,7 +2,8 @@
 //! process does not.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use shardbook_engine::fault::Fault;
 use shardbook_engine::journal::{JournalSource, Position};
@@ -232,11 +233,11 @@ impl Observer for Restarts {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_third_panic_in_a_minute_halts_and_a_resume_lifts_it() {
     let journal = MemoryJournal::default();
-    let clock = Arc::new(HandClock::default());
+    let clock = TestClock::default();
     let restarts = Arc::new(Restarts::default());
     let (setup, seen) = setup(&journal, 100);
     let setup = Setup {
-        clock: clock.clone(),
+        clock: Arc::new(clock.clone()),
         observer: restarts.clone(),
         ..setup
     };
@@ -249,7 +250,7 @@ async fn the_third_panic_in_a_minute_halts_and_a_resume_lifts_it() {
         .unwrap();
     // Two, then two more once the first is a minute old.
     for wait in [0, 1, 60, 0] {
-        clock.advance(Duration::from_secs(wait));
+        clock.forward(Duration::from_secs(wait));
         crash(&router, &btc).await;
         assert_eq!(status(&btc), InstrumentStatus::Trading);
     }
@@ -316,11 +317,11 @@ async fn under_load_a_shard_is_rebuilt_from_a_checkpoint_where_the_journals_begi
     const CLIENTS: u64 = 4;
     const CRASHES: usize = 8;
     let (journal, checkpoints) = (MemoryJournal::default(), MemoryCheckpoints::default());
-    let clock = Arc::new(HandClock::default());
+    let clock = TestClock::default();
     let (mut setup, seen) = setup(&journal, 10_000);
     setup.checkpoints = vec![Arc::new(checkpoints)];
     setup.limits.checkpoint_records = 20;
-    setup.clock = clock.clone();
+    setup.clock = Arc::new(clock.clone());
     let exchange = Exchange::start(setup).unwrap();
     // The database is always ahead.
     exchange.trim_behind(Arc::new(Database(Mutex::new(Some(Position::new(
@@ -339,7 +340,7 @@ async fn under_load_a_shard_is_rebuilt_from_a_checkpoint_where_the_journals_begi
         let trimmed = journal.trimmed_below().len();
         until(|| journal.trimmed_below().len() > trimmed).await;
         // Never three in a minute.
-        clock.advance(Duration::from_secs(31));
+        clock.forward(Duration::from_secs(31));
         let back = tokio::time::timeout(PATIENCE, crash(&router, &btc)).await;
         assert!(back.is_ok(), "{:?}", seen.fatal.lock().unwrap());
     }

@@ -1,73 +1,29 @@
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
-
 use rust_decimal::Decimal;
 use shardbook_engine::access::{Holder, SecretHash};
 use shardbook_engine::id::{ClientId, Symbol};
 use shardbook_engine::instrument::{Increment, InstrumentSpecification};
-use shardbook_engine::journal::{
-    Journal, JournalError, JournalReader, JournalSource, Part, Position, PositionRange, ReadFrame,
-};
+use shardbook_engine::journal::{Journal, JournalSource};
 use shardbook_engine::quantity::Quantity;
 use shardbook_engine::time::Timestamp;
+use shardbook_test_support::journal::MemoryJournal;
 
 use super::*;
 
-/// Frames in memory, which outlive whoever wrote them.
-#[derive(Clone, Default)]
-struct Frames(Arc<Mutex<Vec<ReadFrame>>>);
-
-struct Reader(VecDeque<ReadFrame>);
-
-impl Journal for Frames {
-    fn append(&mut self, part: Part, payload: &[u8]) -> Result<Position, JournalError> {
-        let mut frames = self.0.lock().unwrap();
-        let position = Position::new(u64::try_from(frames.len()).unwrap() + 1);
-        frames.push(ReadFrame {
-            position,
-            part,
-            payload: payload.to_vec(),
-        });
-        Ok(position)
-    }
-
-    fn secure_room(&mut self) -> Result<(), JournalError> {
-        Ok(())
-    }
-
-    fn source(&self) -> Arc<dyn JournalSource> {
-        Arc::new(self.clone())
-    }
-
-    fn trim_below(&mut self, _position: Position) -> Result<(), JournalError> {
-        Ok(())
-    }
-}
-
-impl JournalSource for Frames {
-    fn range(&self) -> PositionRange {
-        let newest = Position::new(u64::try_from(self.0.lock().unwrap().len()).unwrap());
-        PositionRange {
-            oldest: Position::new(1),
-            newest,
-        }
-    }
-
-    fn read_from(&self, _position: Position) -> Result<Box<dyn JournalReader>, JournalError> {
-        Ok(Box::new(Reader(self.0.lock().unwrap().clone().into())))
-    }
-}
-
-impl JournalReader for Reader {
-    fn read(&mut self) -> Result<Option<ReadFrame>, JournalError> {
-        Ok(self.0.pop_front())
-    }
-}
-
 const NOW: Timestamp = Timestamp::from_microseconds(1_700_000_000_000_000);
 
-fn open(frames: &Frames) -> ControlLog {
-    ControlLog::open(Box::new(frames.clone()), NOW).unwrap()
+fn open(journal: &MemoryJournal) -> ControlLog {
+    ControlLog::open(Box::new(journal.clone()), NOW).unwrap()
+}
+
+/// A journal of the same frames but for one.
+fn without(index: usize, journal: &MemoryJournal) -> MemoryJournal {
+    let mut less = MemoryJournal::default();
+    for (place, frame) in journal.frames().iter().enumerate() {
+        if place != index {
+            less.append(frame.part, &frame.payload).unwrap();
+        }
+    }
+    less
 }
 
 fn specification(symbol: &str, tick: &str) -> InstrumentSpecification {
@@ -85,8 +41,8 @@ fn specification(symbol: &str, tick: &str) -> InstrumentSpecification {
 
 #[test]
 fn the_exchange_and_its_instruments_are_the_same_after_opening_again() {
-    let frames = Frames::default();
-    let mut log = open(&frames);
+    let journal = MemoryJournal::default();
+    let mut log = open(&journal);
     let exchange = log.exchange();
     let listed = ["BTC-USD", "ETH-USD", "SOL-USD"]
         .map(|symbol| log.list(specification(symbol, "0.01"), 2, NOW).unwrap());
@@ -95,22 +51,22 @@ fn the_exchange_and_its_instruments_are_the_same_after_opening_again() {
     let partitions = listed.each_ref().map(|listing| listing.partition.get());
     assert_eq!(partitions, [0, 1, 0], "in turn");
 
-    let again = open(&frames);
+    let again = open(&journal);
     assert_eq!(again.exchange(), exchange);
     assert_eq!(again.listings(), listed);
 }
 
 #[test]
 fn listing_again_writes_nothing_and_takes_on_the_rules_that_may_change() {
-    let frames = Frames::default();
-    let mut log = open(&frames);
+    let journal = MemoryJournal::default();
+    let mut log = open(&journal);
     log.list(specification("BTC-USD", "0.01"), 2, NOW).unwrap();
     let first = log.list(specification("ETH-USD", "0.01"), 2, NOW).unwrap();
-    let written = frames.range();
+    let written = journal.range();
     let mut changed = specification("ETH-USD", "0.01");
     changed.binance_symbol = Some("ETHUSDT".to_owned());
     let second = log.list(changed, 1, NOW).unwrap();
-    assert_eq!(frames.range(), written);
+    assert_eq!(journal.range(), written);
     assert_eq!(second.instrument.binance_symbol.as_deref(), Some("ETHUSDT"));
     assert_eq!(second.instrument.id, first.instrument.id);
     assert_eq!(second.partition.get(), 1, "it stays where its records are");
@@ -118,7 +74,7 @@ fn listing_again_writes_nothing_and_takes_on_the_rules_that_may_change() {
 
 #[test]
 fn a_tick_or_a_lot_never_changes() {
-    let mut log = open(&Frames::default());
+    let mut log = open(&MemoryJournal::default());
     log.list(specification("BTC-USD", "0.01"), 1, NOW).unwrap();
     let tick = specification("BTC-USD", "0.10");
     let mut lot = specification("BTC-USD", "0.01");
@@ -134,12 +90,12 @@ fn a_tick_or_a_lot_never_changes() {
 
 #[test]
 fn a_log_that_does_not_begin_with_its_exchange_is_refused() {
-    let frames = Frames::default();
-    open(&frames)
+    let journal = MemoryJournal::default();
+    open(&journal)
         .list(specification("BTC-USD", "0.01"), 1, NOW)
         .unwrap();
-    frames.0.lock().unwrap().remove(0);
-    let error = ControlLog::open(Box::new(frames), NOW)
+    let journal = without(0, &journal);
+    let error = ControlLog::open(Box::new(journal), NOW)
         .err()
         .unwrap()
         .to_string();
@@ -158,8 +114,8 @@ fn key(id: u64, client: &str) -> AccessKey {
 
 #[test]
 fn keys_last_until_they_are_revoked() {
-    let frames = Frames::default();
-    let mut log = open(&frames);
+    let journal = MemoryJournal::default();
+    let mut log = open(&journal);
     for (id, client) in [(1, "alice"), (2, "bob"), (3, "carol")] {
         log.create_key(key(id, client)).unwrap();
     }
@@ -167,21 +123,21 @@ fn keys_last_until_they_are_revoked() {
     assert!(matches!(error, ControlLogError::KeyExists { .. }));
     let revoked = log.revoke_key(KeyId::new(2), NOW).unwrap();
     assert_eq!(revoked, Some(key(2, "bob")));
-    let written = frames.range();
+    let written = journal.range();
     assert_eq!(log.revoke_key(KeyId::new(2), NOW).unwrap(), None);
-    assert_eq!(frames.range(), written);
+    assert_eq!(journal.range(), written);
     let left = [key(1, "alice"), key(3, "carol")];
     assert_eq!(log.keys(), left);
-    assert_eq!(open(&frames).keys(), left);
+    assert_eq!(open(&journal).keys(), left);
 }
 
 #[test]
 fn a_key_that_was_never_made_can_not_have_been_revoked() {
-    let frames = Frames::default();
-    let mut log = open(&frames);
+    let journal = MemoryJournal::default();
+    let mut log = open(&journal);
     log.create_key(key(1, "alice")).unwrap();
     log.revoke_key(KeyId::new(1), NOW).unwrap();
-    frames.0.lock().unwrap().remove(1);
-    let error = ControlLog::open(Box::new(frames), NOW).err().unwrap();
+    let journal = without(1, &journal);
+    let error = ControlLog::open(Box::new(journal), NOW).err().unwrap();
     assert!(error.to_string().contains("never made"), "{error}");
 }

@@ -7,19 +7,11 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::as_conversions,
-    unreachable_pub,
-    reason = "tests, their support included, stop where something is not as it must be"
+    reason = "a test that meets something else has failed"
 )]
 
-#[path = "../support/journal.rs"]
-mod journal;
-#[path = "../support/market.rs"]
-mod market;
-#[path = "../support/postgres.rs"]
-#[allow(dead_code, reason = "another crate's tests use the rest")]
-mod postgres;
-
 mod largest;
+mod market;
 mod outages;
 mod ownership;
 mod projection;
@@ -57,13 +49,14 @@ use shardbook_storage::projector::{
 };
 use shardbook_storage::query::Queries;
 use shardbook_storage::snapshot::{BookSnapshot, SnapshotError};
+use shardbook_test_support::journal::MemoryJournal;
+use shardbook_test_support::postgres::Postgres;
+use shardbook_test_support::random::Random;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use self::journal::MemoryJournal;
-use self::market::{Market, Random};
-use self::postgres::Postgres;
+use self::market::Market;
 
 const EXCHANGE: Uuid = Uuid::from_u128(7);
 
@@ -129,7 +122,7 @@ impl Exchange {
         Self {
             markets,
             heads: Arc::new(Heads(Mutex::default())),
-            journals: [MemoryJournal::new(), MemoryJournal::new()],
+            journals: [MemoryJournal::default(), MemoryJournal::default()],
             random: Random::seeded(seed),
         }
     }
@@ -143,13 +136,13 @@ impl Exchange {
             waiting[partition].push(self.markets[index].happen(&mut self.random));
             if self.random.below(5) == 0 {
                 let frames = 1 + self.random.below(3) as usize;
-                self.journals[partition].append(&waiting[partition], frames);
+                self.journals[partition].append_records(&waiting[partition], frames);
                 waiting[partition].clear();
             }
         }
         for (journal, waiting) in self.journals.iter().zip(&waiting) {
             if !waiting.is_empty() {
-                journal.append(waiting, 1);
+                journal.append_records(waiting, 1);
             }
         }
         let ends = self.markets.iter();

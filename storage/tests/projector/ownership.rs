@@ -88,7 +88,7 @@ async fn a_database_is_started_over_if_that_is_asked_for_and_the_journal_holds_e
         // A stranger of whose journal the beginning is gone takes nothing away.
         let mut trimmed = Exchange::new(16);
         trimmed.happen(80);
-        trimmed.journals[0].trim(2);
+        trimmed.journals[0].lose_oldest(2);
         let error = trimmed.starting_over(&database, ours).0.admit().await;
         assert!(matches!(
             error,
@@ -119,7 +119,7 @@ async fn a_database_that_the_journal_cannot_go_on_from_is_never_written_to() {
 
         // Nothing is projected yet, and the journal begins later.
         let range = exchange.journals[0].log(0).source.range();
-        exchange.journals[0].trim(2);
+        exchange.journals[0].lose_oldest(2);
         let error = exchange
             .projector(&database, limits(9))
             .0

@@ -10,9 +10,9 @@ use shardbook_storage::settlement::{Settled, Settlement, SettlementError, Settle
 
 use super::*;
 
-pub const NOW: Timestamp = Timestamp::from_microseconds(1_800_000_000_000_000);
+pub(crate) const NOW: Timestamp = Timestamp::from_microseconds(1_800_000_000_000_000);
 
-pub fn symbols(exchange: &Exchange) -> Vec<Symbol> {
+pub(crate) fn symbols(exchange: &Exchange) -> Vec<Symbol> {
     let markets = exchange.markets.iter();
     markets
         .map(|market| market.instrument.symbol.clone())
@@ -52,7 +52,7 @@ fn lines(exchange: &Exchange, day: Day) -> Vec<settlement_line::Model> {
     lines
 }
 
-pub fn assert_settlement(exchange: &Exchange, day: Day, settlement: &Settlement) {
+pub(crate) fn assert_settlement(exchange: &Exchange, day: Day, settlement: &Settlement) {
     let expected = lines(exchange, day);
     assert_eq!(settlement.lines, expected);
     assert_eq!(settlement.head.line_count, expected.len() as i64);

@@ -43,7 +43,7 @@ fn candles(trades: &[Trade]) -> Vec<Candle> {
 }
 
 /// Each client's position in each day from its trades alone.
-pub fn positions(trades: &[Trade]) -> BTreeMap<(Day, ClientId), ClientPosition> {
+pub(crate) fn positions(trades: &[Trade]) -> BTreeMap<(Day, ClientId), ClientPosition> {
     let mut positions: BTreeMap<_, ClientPosition> = BTreeMap::new();
     for trade in trades {
         let day = trade.timestamp.day();
@@ -59,7 +59,7 @@ pub fn positions(trades: &[Trade]) -> BTreeMap<(Day, ClientId), ClientPosition> 
     positions
 }
 
-pub async fn assert_candles(database: &Database, market: &Market) {
+pub(crate) async fn assert_candles(database: &Database, market: &Market) {
     let rows = candle::Entity::find()
         .filter(candle::Column::Instrument.eq(market.instrument.symbol.as_str()))
         .order_by_asc(candle::Column::OpenTime)
@@ -75,7 +75,7 @@ pub async fn assert_candles(database: &Database, market: &Market) {
     }
 }
 
-pub async fn assert_days(database: &Database, market: &Market) {
+pub(crate) async fn assert_days(database: &Database, market: &Market) {
     let rows = daily_position::Entity::find()
         .filter(daily_position::Column::Instrument.eq(market.instrument.symbol.as_str()))
         .all(database.reader())

@@ -155,34 +155,17 @@ fn difference(
 
 #[cfg(test)]
 mod tests {
-    use shardbook_engine::id::{InstrumentId, Symbol};
-    use shardbook_engine::instrument::{Increment, InstrumentSpecification};
     use shardbook_engine::price::Price;
-    use shardbook_engine::quantity::{Quantity, Volume};
+    use shardbook_engine::quantity::Volume;
     use shardbook_engine::time::Timestamp;
+    use shardbook_test_support::instrument::of_largest_sums;
 
     use super::*;
-
-    fn extreme() -> Instrument {
-        // The most units of the last digit that an increment may be.
-        let step = Increment::new("1.000000".parse().unwrap()).unwrap();
-        let specification = InstrumentSpecification {
-            symbol: Symbol::new("X-Y").unwrap(),
-            tick: step,
-            lot: step,
-            min_quantity: Quantity::new(1).unwrap(),
-            max_quantity: Quantity::new(1_000).unwrap(),
-            min_notional: None,
-            price_band: None,
-            binance_symbol: None,
-        };
-        specification.numbered(InstrumentId::new(0), Timestamp::default())
-    }
 
     /// A hundred million million trades, each as large as one can be.
     #[test]
     fn the_largest_sums_of_a_day_become_rows_and_come_back() {
-        let instrument = extreme();
+        let instrument = of_largest_sums();
         let trades = 10_u64.pow(14);
         let position = ClientPosition {
             bought: Volume::new(10_u128.pow(26)),

@@ -26,47 +26,23 @@ use shardbook_engine::quantity::{LOTS_MAX, Notional, Quantity};
 use shardbook_engine::record::Record;
 use shardbook_engine::side::Side;
 use shardbook_engine::time::{Day, Timestamp};
+use shardbook_test_support::random::Random;
 
 /// Ten microseconds before 2026-02-01.
 const BEGIN: u64 = 1_769_903_999_999_990;
 
-/// Reproducible randomness: xorshift64*.
-pub struct Random(u64);
-
-impl Random {
-    pub fn seeded(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11
-    }
-
-    /// A number below `bound`.
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len() as u64) as usize]
-    }
-}
-
 /// One instrument: where it stands, and all that ever came of it.
-pub struct Market {
-    pub instrument: Arc<Instrument>,
-    pub sequence: Sequence,
-    pub halted: bool,
+pub(crate) struct Market {
+    pub(crate) instrument: Arc<Instrument>,
+    pub(crate) sequence: Sequence,
+    pub(crate) halted: bool,
     /// Every order, also the mirror's that never traded.
     orders: BTreeMap<OrderRef, Order>,
     /// Orders as they stood after each record that changed them, the record's order kept.
-    pub events: Vec<Order>,
-    pub trades: Vec<Trade>,
+    pub(crate) events: Vec<Order>,
+    pub(crate) trades: Vec<Trade>,
     /// Days that are over, the newest last.
-    pub closed: Vec<Day>,
+    pub(crate) closed: Vec<Day>,
     now: Timestamp,
     /// Orders that rest, for a quick choice.
     open: Vec<OrderRef>,
@@ -84,7 +60,7 @@ enum Amounts {
 }
 
 /// An instrument with the increments `tick` and `lot`.
-pub fn instrument(id: u32, symbol: &str, tick: &str, lot: &str) -> Instrument {
+pub(crate) fn instrument(id: u32, symbol: &str, tick: &str, lot: &str) -> Instrument {
     let increment = |step: &str| Increment::new(step.parse::<Decimal>().unwrap()).unwrap();
     Instrument {
         id: InstrumentId::new(id),
@@ -101,7 +77,7 @@ pub fn instrument(id: u32, symbol: &str, tick: &str, lot: &str) -> Instrument {
 }
 
 impl Market {
-    pub fn new(instrument: Instrument) -> Self {
+    pub(crate) fn new(instrument: Instrument) -> Self {
         Self {
             instrument: Arc::new(instrument),
             sequence: Sequence::ZERO,
@@ -118,7 +94,7 @@ impl Market {
     }
 
     /// One whose orders are all as large as can be, at the highest price.
-    pub fn of_largest(instrument: Instrument) -> Self {
+    pub(crate) fn of_largest(instrument: Instrument) -> Self {
         Self {
             amounts: Amounts::Largest,
             ..Self::new(instrument)
@@ -126,14 +102,14 @@ impl Market {
     }
 
     /// The orders that the database must hold.
-    pub fn shown(&self) -> impl Iterator<Item = &Order> {
+    pub(crate) fn shown(&self) -> impl Iterator<Item = &Order> {
         self.orders
             .values()
             .filter(|order| !is_mirror(order) || order.trade_count > 0)
     }
 
     /// Lets something happen.
-    pub fn happen(&mut self, random: &mut Random) -> Record {
+    pub(crate) fn happen(&mut self, random: &mut Random) -> Record {
         self.sequence = self.sequence.next();
         // Now and then some hours go by.
         let seldom = match self.amounts {
@@ -183,7 +159,7 @@ impl Market {
     }
 
     /// The oldest day that is over and not closed.
-    pub fn day_to_close(&self) -> Option<Day> {
+    pub(crate) fn day_to_close(&self) -> Option<Day> {
         let first = self.instrument.listed_at.day();
         let next = self.closed.last().map_or(first, |day| day.next());
         (next < self.now.day()).then_some(next)
@@ -199,7 +175,7 @@ impl Market {
         let id = OrderId::new(&format!("order-{}", random.below(400))).unwrap();
         let limit = OrderKind::Limit {
             price: self.price(random),
-            time_in_force: random.of(&[
+            time_in_force: random.one_of(&[
                 TimeInForce::Gtc,
                 TimeInForce::Ioc,
                 TimeInForce::Fok,
@@ -215,10 +191,10 @@ impl Market {
             client: self.client(random),
             idempotency_key: (random.below(3) == 0)
                 .then(|| IdempotencyKey::new(&format!("k'\"\\{}", random.below(99))).unwrap()),
-            side: random.of(&[Side::Buy, Side::Sell]),
-            kind: random.of(&[limit, limit, OrderKind::Market]),
+            side: random.one_of(&[Side::Buy, Side::Sell]),
+            kind: random.one_of(&[limit, limit, OrderKind::Market]),
             quantity: self.quantity(random),
-            self_trade_prevention: random.of(&[
+            self_trade_prevention: random.one_of(&[
                 SelfTradePrevention::None,
                 SelfTradePrevention::CancelTaker,
                 SelfTradePrevention::CancelMaker,
@@ -237,7 +213,7 @@ impl Market {
         self.orders.insert(placed, order);
         self.touched.push(placed);
         if random.below(8) == 0 {
-            let rejection = random.of(&[
+            let rejection = random.one_of(&[
                 Rejection::InstrumentHalted,
                 Rejection::TooManyOpenOrders,
                 Rejection::PriceOutsideBand,
@@ -261,7 +237,7 @@ impl Market {
             symbol: "BTCUSDT".to_owned(),
             first_trade_id: first,
             last_trade_id: first + random.below(2),
-            side: random.of(&[Side::Buy, Side::Sell]),
+            side: random.one_of(&[Side::Buy, Side::Sell]),
             quantity: self.quantity(random),
         };
         let id = OrderId::tape(&tape.symbol, tape.first_trade_id, tape.last_trade_id);
@@ -280,7 +256,7 @@ impl Market {
         let order_id = if clients.is_empty() {
             OrderId::new("none").unwrap()
         } else {
-            let placed = random.of(&clients);
+            let placed = random.one_of(&clients);
             self.cancel_order(placed, CancelReason::Requested, events);
             self.orders[&placed].id.clone()
         };
@@ -296,7 +272,7 @@ impl Market {
             self.halted = false;
             return Command::Resume;
         }
-        let order = random.of(&clients);
+        let order = random.one_of(&clients);
         let price = self.price(random);
         let now = self.now;
         let sequence = self.sequence;
@@ -314,7 +290,7 @@ impl Market {
         amended.updated = sequence;
         amended.updated_at = now;
         self.touched.push(order);
-        let priority = random.of(&[Priority::Kept, Priority::Lost]);
+        let priority = random.one_of(&[Priority::Kept, Priority::Lost]);
         events.push(Event::Amended {
             order,
             price,
@@ -354,7 +330,7 @@ impl Market {
                 sequence: self.sequence,
                 index,
             };
-            let (side, price) = (random.of(&[Side::Buy, Side::Sell]), self.price(random));
+            let (side, price) = (random.one_of(&[Side::Buy, Side::Sell]), self.price(random));
             let quantity = self.quantity(random);
             let kind = OrderKind::Limit {
                 price,
@@ -433,12 +409,12 @@ impl Market {
             if makers.is_empty() || left == 0 {
                 return;
             }
-            let maker = random.of(&makers);
+            let maker = random.one_of(&makers);
             let before = self.orders[&maker].clone();
             let most = left.min(before.remaining_quantity().lots());
             let some = 1 + random.below(most);
             let lots = match self.amounts {
-                Amounts::Any => random.of(&[most, some]),
+                Amounts::Any => random.one_of(&[most, some]),
                 Amounts::Largest => most,
             };
             let quantity = Quantity::new(lots).unwrap();
@@ -536,7 +512,7 @@ impl Market {
     fn price(&self, random: &mut Random) -> Price {
         let around = 7_015_000 + random.below(2_000);
         let price = match self.amounts {
-            Amounts::Any => random.of(&[around, around, 1, TICKS_MAX]),
+            Amounts::Any => random.one_of(&[around, around, 1, TICKS_MAX]),
             Amounts::Largest => TICKS_MAX,
         };
         Price::new(price).unwrap()
@@ -545,7 +521,7 @@ impl Market {
     fn quantity(&self, random: &mut Random) -> Quantity {
         let some = 1 + random.below(100);
         let quantity = match self.amounts {
-            Amounts::Any => random.of(&[some, some, some, LOTS_MAX]),
+            Amounts::Any => random.one_of(&[some, some, some, LOTS_MAX]),
             Amounts::Largest => LOTS_MAX,
         };
         Quantity::new(quantity).unwrap()

@@ -7,17 +7,17 @@ use serde_json::{Value, json};
 
 /// A decimal: its digits as an integer, and how many stand after the point.
 #[derive(Clone, Copy)]
-pub(crate) struct Number(i128, usize);
+struct Number(i128, usize);
 
 /// One trade.
 #[derive(Clone)]
-pub(crate) struct NaiveTrade {
+pub struct NaiveTrade {
     /// When.
-    pub(crate) time: DateTime<Utc>,
+    pub time: DateTime<Utc>,
     /// The buyer's order.
-    pub(crate) buy: String,
+    pub buy: String,
     /// The seller's order.
-    pub(crate) sell: String,
+    pub sell: String,
     price: Number,
     quantity: Number,
 }
@@ -65,7 +65,7 @@ fn half_even(over: i128, under: i128) -> i128 {
 }
 
 /// Reads one page of trades, oldest first.
-pub(crate) fn read(trades: &[Value]) -> Vec<NaiveTrade> {
+pub fn read(trades: &[Value]) -> Vec<NaiveTrade> {
     let read = trades.iter().rev().map(|trade| NaiveTrade {
         time: trade["timestamp"].as_str().unwrap().parse().unwrap(),
         buy: trade["buy_order_id"].as_str().unwrap().to_owned(),
@@ -95,7 +95,7 @@ fn summary(trades: &[&NaiveTrade]) -> Value {
 }
 
 /// Candles of so many minutes.
-pub(crate) fn candles(trades: &[NaiveTrade], minutes: i64) -> Vec<Value> {
+pub fn candles(trades: &[NaiveTrade], minutes: i64) -> Vec<Value> {
     let mut intervals = BTreeMap::<i64, Vec<&NaiveTrade>>::new();
     for trade in trades {
         let interval = trade.time.timestamp().div_euclid(minutes * 60);
@@ -111,7 +111,7 @@ pub(crate) fn candles(trades: &[NaiveTrade], minutes: i64) -> Vec<Value> {
 }
 
 /// Checks an answer of `GET /analytics/vwap`.
-pub(crate) fn check_vwap(trades: &[NaiveTrade], minutes: i64, answer: &Value) {
+pub fn check_vwap(trades: &[NaiveTrade], minutes: i64, answer: &Value) {
     let within = window(trades, minutes, answer);
     if within.is_empty() {
         assert_eq!(answer["vwap"], Value::Null, "{answer}");
@@ -125,7 +125,7 @@ pub(crate) fn check_vwap(trades: &[NaiveTrade], minutes: i64, answer: &Value) {
 }
 
 /// Checks an answer of `GET /analytics/ticker`, but for the best prices.
-pub(crate) fn check_ticker(trades: &[NaiveTrade], answer: &Value) {
+pub fn check_ticker(trades: &[NaiveTrade], answer: &Value) {
     let last = trades.last().map(|trade| trade.price.text());
     assert_eq!(answer["last"], json!(last), "{answer}");
     let within = window(trades, 24 * 60, answer);
@@ -157,7 +157,7 @@ fn window<'a>(trades: &'a [NaiveTrade], minutes: i64, answer: &Value) -> Vec<&'a
 
 /// The lines of one day's trades, by client, that a settlement has for an instrument; `client`
 /// says whose an order is.
-pub(crate) fn lines(
+pub fn lines(
     trades: &[NaiveTrade],
     day: &str,
     instrument: &str,

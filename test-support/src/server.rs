@@ -1,4 +1,4 @@
-//! The real binary as a child process, to be killed.
+//! The program as a child process, to be killed.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -6,15 +6,17 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A served exchange. Killed when dropped.
-pub(crate) struct Server {
+pub struct Server {
     child: Child,
-    pub(crate) base: String,
+    /// Where it answers, as `http://127.0.0.1:…`.
+    pub base: String,
 }
 
 impl Server {
-    /// Serves `data_dir` on a free port of the loopback address.
-    pub(crate) fn start(data_dir: &Path, more: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_shardbook"))
+    /// Has `program` serve `data_dir` on a free port of the loopback address.
+    #[must_use]
+    pub fn start(program: &str, data_dir: &Path, more: &[&str]) -> Self {
+        let mut child = Command::new(program)
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(data_dir)
             .args(more)
@@ -40,14 +42,13 @@ impl Server {
     }
 
     /// `kill -9`: nothing is finished, nothing is flushed.
-    pub(crate) fn kill(mut self) {
+    pub fn kill(mut self) {
         self.child.kill().expect("it can be killed");
         self.child.wait().expect("it ends");
     }
 
     /// `SIGUSR1`: checkpoints now.
-    #[allow(dead_code, reason = "some of the tests that share this use it")]
-    pub(crate) fn ask_for_checkpoints(&self) {
+    pub fn ask_for_checkpoints(&self) {
         self.signal("-USR1");
     }
 
@@ -58,12 +59,12 @@ impl Server {
     }
 
     /// `SIGTERM`, and its exit code.
-    pub(crate) fn terminate(self) -> Option<i32> {
+    pub fn terminate(self) -> Option<i32> {
         self.end_by("-TERM")
     }
 
     /// A signal that ends it, and its exit code.
-    pub(crate) fn end_by(mut self, signal: &str) -> Option<i32> {
+    pub fn end_by(mut self, signal: &str) -> Option<i32> {
         self.signal(signal);
         let patience = Instant::now() + Duration::from_secs(60);
         loop {

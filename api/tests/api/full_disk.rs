@@ -1,23 +1,6 @@
 //! A disk that fills up under a real exchange: it takes no more orders, loses none, and goes on
 //! by itself once there is room.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-#[path = "../api/naive.rs"]
-#[allow(dead_code, reason = "another target's tests use the rest")]
-mod naive;
-#[path = "../crash/server.rs"]
-mod server;
-#[path = "../api/support.rs"]
-#[allow(dead_code, reason = "another target's tests use the rest")]
-mod support;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
@@ -27,8 +10,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use server::Server;
-use support::{TestApp, TestClock};
+use shardbook_test_support::clock::TestClock;
+use shardbook_test_support::naive;
+use shardbook_test_support::server::Server;
+use shardbook_test_support::unchecked::not_checked;
+
+use crate::PROGRAM;
+use crate::support::TestApp;
 
 /// The disk's size: some segments.
 const DISK: &str = "size=9m";
@@ -55,14 +43,14 @@ impl Disk {
             .then_some(Self(place))
     }
 
-    /// The same, and says what is not checked then, past the test harness, which keeps to itself
-    /// what a passing test prints.
+    /// The same, and says what is not checked then.
     fn mount_or_tell() -> Option<Self> {
         let disk = Self::mount();
         if disk.is_none() {
-            let said = b"NOT CHECKED: a full disk, as this user may not mount a tmpfs; the \
-journal's own tests have a disk in memory\n";
-            std::io::stderr().write_all(said).unwrap();
+            not_checked(
+                "a full disk, as this user may not mount a tmpfs; the journal's own tests have a disk \
+                 in memory",
+            );
         }
         disk
     }
@@ -149,7 +137,7 @@ async fn a_full_disk_refuses_orders_loses_none_and_is_left_behind_once_there_is_
         &database,
     ];
     let data_dir = disk.path().join("data");
-    let server = Server::start(&data_dir, &serve);
+    let server = Server::start(PROGRAM, &data_dir, &serve);
     let ballast = disk.fill();
     let base = &server.base;
     let mut acknowledged = BTreeSet::new();
@@ -181,7 +169,7 @@ async fn a_full_disk_refuses_orders_loses_none_and_is_left_behind_once_there_is_
     judge(base, &acknowledged).await;
 
     server.kill();
-    let server = Server::start(&data_dir, &serve);
+    let server = Server::start(PROGRAM, &data_dir, &serve);
     judge(&server.base, &acknowledged).await;
     assert_eq!(server.terminate(), Some(0));
 }

@@ -15,12 +15,14 @@ use shardbook_engine::time::{Clock as _, Day, SystemClock};
 use shardbook_storage::database::Database;
 use shardbook_storage::entity::convert::day_text;
 use shardbook_storage::entity::{settlement, settlement_line};
+use shardbook_test_support::clock::TestClock;
+use shardbook_test_support::naive;
+use shardbook_test_support::postgres::Postgres;
+use shardbook_test_support::server::Server;
 use tempfile::TempDir;
 
-use super::postgres::Postgres;
-use super::server::Server;
-use super::support::{TestApp, TestClock};
-use super::{get, naive};
+use crate::PROGRAM;
+use crate::support::{Reply, TestApp};
 
 /// Whole days that were traded and not yet settled, up to yesterday.
 const DAYS: u64 = 3;
@@ -95,7 +97,7 @@ impl Traded {
             "--journal-segment-bytes",
             "1048576",
         ];
-        Server::start(&copy.path().join("data"), &arguments)
+        Server::start(PROGRAM, &copy.path().join("data"), &arguments)
     }
 }
 
@@ -206,11 +208,17 @@ impl Watched {
     }
 }
 
+/// Reads what the server's database has, once it has taken it in.
+async fn get(http: &reqwest::Client, url: &str) -> Value {
+    let reply = Reply::once_projected(|| http.get(url)).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    reply.body
+}
+
 /// Waits until the server has settled so many days, and tells them, oldest first.
 async fn settled_by(http: &reqwest::Client, base: &str, days: usize) -> Vec<Value> {
     loop {
-        let (status, heads) = get(http, format!("{base}/settlements")).await;
-        assert_eq!(status, 200, "{heads}");
+        let heads = get(http, &format!("{base}/settlements")).await;
         let mut heads = heads.as_array().unwrap().clone();
         if heads.len() >= days {
             heads.reverse();
@@ -229,15 +237,15 @@ async fn judge(traded: &Traded, base: &str, before: &[settlement::Model]) {
         assert_eq!(head["settled_at"], before.settled_at.rfc3339());
     }
     for date in &traded.dates {
-        let (_, settlement) = get(&http, format!("{base}/settlements/{date}")).await;
+        let settlement = get(&http, &format!("{base}/settlements/{date}")).await;
         let mut expected = Vec::new();
         for instrument in INSTRUMENTS {
             let trades = format!("{base}/trades?instrument={instrument}&limit=1000");
-            let (_, trades) = get(&http, trades).await;
+            let trades = get(&http, &trades).await;
             let trades = naive::read(trades.as_array().unwrap());
             let mut owners = BTreeMap::new();
             for order in trades.iter().flat_map(|trade| [&trade.buy, &trade.sell]) {
-                let (_, shown) = get(&http, format!("{base}/orders/{order}")).await;
+                let shown = get(&http, &format!("{base}/orders/{order}")).await;
                 let owner = shown["client_id"].as_str().unwrap().to_owned();
                 owners.insert(order.clone(), owner);
             }
