@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::naive::{Naive, Step, a_step};
+use super::naive::Naive;
+use super::naive::steps::{Step, a_step};
 use super::{LIMITS, instrument};
 use crate::journal::{Durable, Position};
 use crate::market_data::{Applied, MarketData, StandingOrders};
