@@ -11,6 +11,7 @@ mod open;
 mod watchers;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,6 +82,14 @@ const STREAMS_STOP_TIME_MAX: Duration = Duration::from_secs(8);
 /// Why the exchange did not start.
 #[derive(Debug, Error)]
 pub enum AppError {
+    /// The data directory is none, or none that may be used.
+    #[error("setting data_dir: {:?} is not allowed; allowed is a directory that can be made and written to ({source})", path.display())]
+    DataDir {
+        /// As set.
+        path: PathBuf,
+        /// What the machine said.
+        source: JournalError,
+    },
     /// The data directory or a journal in it.
     #[error(transparent)]
     Journal(#[from] JournalError),

@@ -290,7 +290,8 @@ fn exit_code(error: &AppError) -> u8 {
             | RecoveryError::OutOfStep { .. } => DAMAGED_JOURNAL,
             RecoveryError::Checkpoint(_) => FAILED,
         },
-        AppError::TooFewPartitions { .. }
+        AppError::DataDir { .. }
+        | AppError::TooFewPartitions { .. }
         | AppError::Exchange(StartError::NoSuchPartition { .. } | StartError::Shard(_))
         | AppError::ForeignDatabase(_)
         | AppError::Feed(_)

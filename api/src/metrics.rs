@@ -22,15 +22,16 @@ use thiserror::Error;
 
 use shardbook_engine::id::Symbol;
 use shardbook_engine::instrument::Instrument;
+use shardbook_engine::order::Rejection;
 
 pub use observed::Observed;
 
 use crate::by_instrument::ByInstrument;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::schema::word::{Reason, Worded};
 
-/// Series of one metric that an instrument can have: one for each reason to reject an order, and
-/// room for as many more.
+/// Series of one metric that an instrument can have: one for each reason to reject an order or to
+/// refuse a request about one.
 const SERIES_PER_INSTRUMENT: usize = 32;
 
 /// Instruments that may be added while the exchange runs before series of one metric are folded
@@ -46,6 +47,14 @@ const LATENCY_BOUNDS: [f64; 16] = [
 /// Bounds of the histogram of records that share a flush.
 const BATCH_BOUNDS: [f64; 13] = [
     1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0, 2_048.0, 4_096.0,
+];
+
+/// Refusals that someone is called for: their series begin at zero, for a series that begins with
+/// its first count has not grown, as far as Prometheus can tell.
+const CALLED_FOR: [Code; 3] = [
+    Code::JournalUnavailable,
+    Code::Overloaded,
+    Code::ShardRestarting,
 ];
 
 /// The metrics can't be set up: a name is taken, or none.
@@ -77,7 +86,7 @@ struct Inner {
 pub(crate) struct InstrumentMetrics {
     received: BoundCounter<u64>,
     matched: BoundCounter<u64>,
-    rejected: Vec<(Reason, BoundCounter<u64>)>,
+    rejected: Vec<(Rejection, BoundCounter<u64>)>,
     trades: BoundCounter<u64>,
     restarts: BoundCounter<u64>,
     latency: BoundHistogram<f64>,
@@ -232,10 +241,16 @@ impl InstrumentMetrics {
     fn new(metrics: &Inner, instrument: &Symbol) -> Self {
         let label = KeyValue::new("instrument", instrument.to_string());
         let own = [label.clone()];
-        let rejected = Reason::WORDS.iter().map(|(reason, word)| {
-            let labels = [label.clone(), KeyValue::new("reason", *word)];
-            (*reason, metrics.rejected.bind(&labels))
-        });
+        let of_reason = |word: &'static str| {
+            let labels = [label.clone(), KeyValue::new("reason", word)];
+            metrics.rejected.bind(&labels)
+        };
+        for code in CALLED_FOR {
+            of_reason(code.word()).add(0);
+        }
+        let rejected = Reason::WORDS
+            .iter()
+            .filter_map(|(reason, word)| Some((reason.rejection()?, of_reason(word))));
         Self {
             received: metrics.received.bind(&own),
             matched: metrics.matched.bind(&own),

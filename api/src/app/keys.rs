@@ -3,11 +3,10 @@
 use shardbook_engine::access::{AccessKey, Holder, Role};
 use shardbook_engine::id::ClientId;
 use shardbook_engine::time::{Clock, SystemClock};
-use shardbook_storage::data_dir::DataDir;
 use thiserror::Error;
 
 use super::AppError;
-use super::open::control_log;
+use super::open::{control_log, data_dir};
 use crate::access::KeyText;
 use crate::schema::word::Worded;
 use crate::settings::{KeyArguments, SettingsError};
@@ -35,7 +34,7 @@ pub fn create_key(arguments: &KeyArguments) -> Result<KeyText, CreateKeyError> {
         doing: "getting random numbers",
         source,
     })?;
-    let data_dir = DataDir::open(&arguments.data_dir).map_err(AppError::from)?;
+    let data_dir = data_dir(&arguments.data_dir)?;
     let mut log = control_log(&data_dir, SystemClock.now())?;
     let key = AccessKey {
         id: text.id(),

@@ -1,6 +1,7 @@
 //! Opens what is durable: the data directory, the control log and the journals.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use shardbook_engine::checkpoint::{CheckpointError, CheckpointStore};
@@ -51,7 +52,7 @@ fn open_blocking(
     options: JournalOptions,
     clock: &dyn Clock,
 ) -> Result<Opened, AppError> {
-    let data_dir = DataDir::open(root)?;
+    let data_dir = data_dir(&root)?;
     let mut control = control_log(&data_dir, clock.now())?;
     let instruments = list(&mut control, wanted, partitions, clock.now())?;
     for (instrument, partition) in &instruments {
@@ -82,6 +83,30 @@ fn open_blocking(
         journals,
         checkpoints,
     })
+}
+
+/// Takes the data directory. What no second try would mend is a wrong setting.
+pub(super) fn data_dir(root: &Path) -> Result<DataDir, AppError> {
+    DataDir::open(root).map_err(|error| match error {
+        JournalError::Io { ref source, .. } if is_for_good(source.kind()) => AppError::DataDir {
+            path: root.to_owned(),
+            source: error,
+        },
+        error => AppError::Journal(error),
+    })
+}
+
+const fn is_for_good(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::NotFound
+            | ErrorKind::NotADirectory
+            | ErrorKind::PermissionDenied
+            | ErrorKind::AlreadyExists
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::InvalidInput
+            | ErrorKind::InvalidFilename
+    )
 }
 
 pub(super) fn control_log(data_dir: &DataDir, now: Timestamp) -> Result<ControlLog, AppError> {

@@ -12,7 +12,6 @@ use shardbook_engine::observer::Observer;
 use shardbook_engine::record::Record;
 
 use crate::metrics::{InstrumentMetrics, Metrics};
-use crate::schema::word::Reason;
 
 impl Observer for Metrics {
     fn journal_flushed(&self, elapsed: Duration, records: usize) {
@@ -51,8 +50,7 @@ impl InstrumentMetrics {
             match event {
                 Event::Traded { .. } => trades += 1,
                 Event::Rejected(rejection) => {
-                    let reason = Reason::from(*rejection);
-                    let counter = self.rejected.iter().find(|(known, _)| *known == reason);
+                    let counter = self.rejected.iter().find(|(known, _)| known == rejection);
                     if let Some((_, counter)) = counter {
                         counter.add(1);
                     }

@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use serde_json::value::RawValue;
 
 use shardbook_engine::id::Symbol;
-use shardbook_engine::instrument::{Increment, InstrumentSpecification, PriceBand};
+use shardbook_engine::instrument::{Increment, IncrementError, InstrumentSpecification, PriceBand};
 use shardbook_engine::quantity::{LOTS_MAX, Notional, Quantity};
 
 use crate::decimal::exact_decimal;
@@ -75,17 +75,16 @@ pub fn read_instrument(text: &str) -> Result<InstrumentSpecification, Problem> {
     if max_quantity < min_quantity {
         fields.wrong("max_quantity", "must be at least min_quantity");
     }
-    let min_notional = figure(&mut fields, "min_notional", request.min_notional, |value| {
+    let given = ("min_notional", request.min_notional);
+    let min_notional = figure(&mut fields, given, MIN_NOTIONAL_RULE, |value| {
         // Without a tick and a lot, which are wrong themselves, there is nothing to say.
         let (Some(tick), Some(lot)) = (tick, lot) else {
-            return Ok(None);
+            return Some(None);
         };
-        let notional = notional_of(value, tick, lot);
-        notional.map(Some).ok_or(MIN_NOTIONAL_RULE)
+        notional_of(value, tick, lot).map(Some)
     });
-    let price_band = figure(&mut fields, "price_band", request.price_band, |value| {
-        price_band_of(value).ok_or(PRICE_BAND_RULE)
-    });
+    let given = ("price_band", request.price_band);
+    let price_band = figure(&mut fields, given, PRICE_BAND_RULE, price_band_of);
     let binance_symbol = fields.text("binance_symbol", request.binance_symbol, |text| {
         let is_symbol = is_binance_symbol(text);
         let rule = || format!("must be {BINANCE_SYMBOL_RULE}");
@@ -111,24 +110,21 @@ pub fn read_instrument(text: &str) -> Result<InstrumentSpecification, Problem> {
     }
 }
 
-/// A decimal that may be left out, of which `read` makes something or says what it must be.
+/// A field's name, and what was given for it.
+type Given<'a> = (&'static str, Option<&'a RawValue>);
+
+/// A decimal that may be left out, of which `read` makes something if it is as the rule says.
 fn figure<T>(
     fields: &mut Fields,
-    field: &'static str,
-    value: Option<&RawValue>,
-    read: impl FnOnce(Decimal) -> Result<T, &'static str>,
+    (field, value): Given<'_>,
+    rule: &str,
+    read: impl FnOnce(Decimal) -> Option<T>,
 ) -> Option<T> {
-    let Some(decimal) = exact_decimal(value?) else {
-        fields.wrong(field, "must be a decimal, as a string or a number");
-        return None;
-    };
-    match read(decimal) {
-        Ok(read) => Some(read),
-        Err(rule) => {
-            fields.wrong(field, format!("must be {rule}"));
-            None
-        }
+    let figure = exact_decimal(value?).and_then(read);
+    if figure.is_none() {
+        fields.wrong(field, format!("must be a decimal, {rule}"));
     }
+    figure
 }
 
 fn increment(
@@ -136,17 +132,11 @@ fn increment(
     field: &'static str,
     value: Option<&RawValue>,
 ) -> Option<Increment> {
-    let Some(decimal) = exact_decimal(value?) else {
-        fields.wrong(field, "must be a decimal, as a string or a number");
-        return None;
-    };
-    match Increment::new(decimal) {
-        Ok(increment) => Some(increment),
-        Err(error) => {
-            fields.wrong(field, error);
-            None
-        }
-    }
+    let rule = IncrementError.to_string();
+    let rule = rule.trim_start_matches("must be ");
+    figure(fields, (field, value), rule, |value| {
+        Increment::new(value).ok()
+    })
 }
 
 fn lots(
@@ -155,12 +145,11 @@ fn lots(
     value: Option<&RawValue>,
     lot: Option<Increment>,
 ) -> Option<Quantity> {
-    let read = figure(fields, field, value, |value| {
-        let Some(lot) = lot else { return Ok(None) };
+    let rule = "a multiple of lot_size, at least one lot and at most 10^12 lots";
+    let read = figure(fields, (field, value), rule, |value| {
+        let Some(lot) = lot else { return Some(None) };
         let lots = lot.units(value).ok().filter(|lots| *lots > 0);
-        let quantity = lots.and_then(Quantity::new);
-        let rule = "a multiple of lot_size, at least one lot and at most 10^12 lots";
-        quantity.map(Some).ok_or(rule)
+        lots.and_then(Quantity::new).map(Some)
     });
     read.flatten()
 }
@@ -189,19 +178,27 @@ mod tests {
             (
                 r#"{"symbol": "A B", "tick_size": 0, "lot_size": "x"}"#,
                 "symbol: may hold only letters, digits and . _ -; \
-              tick_size: must be above 0, with at most 18 digits after the point, and at most \
-              1000000 units of its last digit; \
-              lot_size: must be a decimal, as a string or a number",
+              tick_size: must be a decimal, above 0, with at most 18 digits after the point, and \
+              at most 1000000 units of its last digit; \
+              lot_size: must be a decimal, above 0, with at most 18 digits after the point, and \
+              at most 1000000 units of its last digit",
+            ),
+            (
+                r#"{"symbol": "A-B", "tick_size": "1e-30", "lot_size": 1, "price_band": "-5"}"#,
+                "tick_size: must be a decimal, above 0, with at most 18 digits after the point, and \
+              at most 1000000 units of its last digit; \
+              price_band: must be a decimal, a percentage above 0 with at most two digits after \
+              the point",
             ),
             (
                 r#"{"symbol": "A-B", "tick_size": 1, "lot_size": 0.1, "min_quantity": 0.25,
                 "max_quantity": 0, "min_notional": 0.01, "price_band": 0.001,
                 "binance_symbol": "btc"}"#,
-                "min_quantity: must be a multiple of lot_size, at least one lot and at most 10^12 \
-              lots; max_quantity: must be a multiple of lot_size, at least one lot and at most \
-              10^12 lots; min_notional: must be above 0, a multiple of tick_size times \
-              lot_size; price_band: must be a percentage above 0 with at most two digits after \
-              the point; binance_symbol: must be 1 to 32 upper case letters and digits, as \
+                "min_quantity: must be a decimal, a multiple of lot_size, at least one lot and at most \
+              10^12 lots; max_quantity: must be a decimal, a multiple of lot_size, at least one \
+              lot and at most 10^12 lots; min_notional: must be a decimal, above 0, a multiple of \
+              tick_size times lot_size; price_band: must be a decimal, a percentage above 0 with \
+              at most two digits after the point; binance_symbol: must be 1 to 32 upper case letters and digits, as \
               BTCUSDT",
             ),
             (

@@ -215,6 +215,26 @@ impl Reason {
             OrderState::Rejected(rejection) => Some(rejection.into()),
         }
     }
+
+    /// The rejection that it tells of; none where it tells why an order was cancelled.
+    #[must_use]
+    pub const fn rejection(self) -> Option<Rejection> {
+        match self {
+            Self::NoLiquidity => Some(Rejection::NoLiquidity),
+            Self::FokNotFillable => Some(Rejection::FokNotFillable),
+            Self::PostOnlyWouldCross => Some(Rejection::PostOnlyWouldCross),
+            Self::PriceOutsideBand => Some(Rejection::PriceOutsideBand),
+            Self::TooManyOpenOrders => Some(Rejection::TooManyOpenOrders),
+            Self::InstrumentHalted => Some(Rejection::InstrumentHalted),
+            Self::Requested
+            | Self::BookExhausted
+            | Self::IocRemainder
+            | Self::SelfTrade
+            | Self::MassCancel
+            | Self::Disconnected
+            | Self::Mirror => None,
+        }
+    }
 }
 
 impl From<CancelReason> for Reason {

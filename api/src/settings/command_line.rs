@@ -9,6 +9,16 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser};
 
+/// What stands below the flags of `serve`.
+const SERVE_HELP: &str = "\
+Each flag is a variable of the environment and a key of the settings file too (--queue-length is
+SHARDBOOK_QUEUE_LENGTH and queue_length); a flag beats the environment, which beats the file.
+Instruments stand in the file alone.
+
+  shardbook serve --feed off                 an empty exchange on http://127.0.0.1:8080
+  shardbook serve --feed simulated           with a random market; needs no network
+  shardbook serve --config shardbook.toml    with settings and instruments of a file";
+
 /// The exchange's command line.
 #[derive(Debug, Parser)]
 #[command(
@@ -26,6 +36,7 @@ pub struct CommandLine {
 #[derive(Debug, clap::Subcommand)]
 pub enum Subcommand {
     /// Run the exchange
+    #[command(allow_negative_numbers = true, after_help = SERVE_HELP)]
     Serve(Box<ServeArguments>),
     /// Look at the journal of an exchange that is not being served
     Journal {

@@ -134,13 +134,16 @@ fn wrong(symbol: &Symbol, name: &str, given: &Scalar, allowed: &str) -> Settings
 
 /// A float of the settings file is not what stands in it, so it has to be a text.
 fn decimal(symbol: &Symbol, name: &str, given: &Scalar) -> Result<Decimal, SettingsError> {
-    let allowed = "a decimal in quotes, as \"0.01\"";
+    let plain = "a decimal in quotes and without an exponent, as \"0.01\"";
+    let in_quotes = "the same in quotes: without them the file's number is not read exactly";
     match given {
-        Scalar::Text(text) => Decimal::from_str_exact(text).ok(),
-        Scalar::Integer(integer) => Some(Decimal::from(*integer)),
-        Scalar::Float(_) | Scalar::Boolean(_) | Scalar::List(_) => None,
+        Scalar::Text(text) => {
+            Decimal::from_str_exact(text).map_err(|_| wrong(symbol, name, given, plain))
+        }
+        Scalar::Integer(integer) => Ok(Decimal::from(*integer)),
+        Scalar::Float(_) => Err(wrong(symbol, name, given, in_quotes)),
+        Scalar::Boolean(_) | Scalar::List(_) => Err(wrong(symbol, name, given, plain)),
     }
-    .ok_or_else(|| wrong(symbol, name, given, allowed))
 }
 
 fn increment(symbol: &Symbol, name: &str, given: &Scalar) -> Result<Increment, SettingsError> {

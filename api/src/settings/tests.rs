@@ -199,11 +199,15 @@ fn an_address_that_others_reach_has_to_be_asked_for() {
 const WRONG_INSTRUMENTS: &[(&str, &str)] = &[
     (
         "tick_size = 0.01",
-        "\"0.01\" is not allowed; allowed is a decimal in quotes",
+        "\"0.01\" is not allowed; allowed is the same in quotes",
     ),
     ("tick_size = '0'", "instruments.tick_size of A-B: \"0\""),
     ("lot_size = '-1'", "instruments.lot_size of A-B: \"-1\""),
-    ("lot_size = '1e-5'", "a decimal in quotes"),
+    (
+        "lot_size = '1e-5'",
+        "a decimal in quotes and without an exponent",
+    ),
+    ("lot_size = true", "a decimal in quotes"),
     ("min_quantity = '0.0001'", "a multiple of lot_size"),
     ("min_quantity = 0", "from 1 to 1000000000000 lots"),
     (
@@ -269,6 +273,30 @@ fn an_instruments_rules_are_counted_in_ticks_and_lots() {
     );
     assert_eq!(specification.price_band.unwrap().basis_points(), 250);
     assert_eq!(specification.binance_symbol, None);
+}
+
+#[test]
+fn a_number_below_zero_is_a_flags_value_and_no_flag() {
+    let parsed = <CommandLine as clap::Parser>::try_parse_from([
+        "shardbook",
+        "serve",
+        "--queue-length",
+        "-1",
+    ])
+    .unwrap();
+    let Subcommand::Serve(arguments) = parsed.command else {
+        panic!("serve was asked for");
+    };
+    let file = File::default();
+    let given = Given {
+        flags: &arguments,
+        file: &file,
+    };
+    let error = Settings::check(&given).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "setting queue_length: \"-1\" is not allowed; allowed is a whole number from 1 to 1000000"
+    );
 }
 
 #[test]

@@ -29,6 +29,15 @@ impl Shown {
         line.map_or(0.0, |value| value.parse().unwrap())
     }
 
+    /// Each value of a label that a metric's series of one instrument have.
+    fn values_of(&self, name: &str, instrument: &str, label: &str) -> Vec<&str> {
+        let begin = format!("{name}{{instrument=\"{instrument}\",{label}=\"");
+        let series = self.0.lines().filter_map(|line| line.strip_prefix(&begin));
+        let mut values: Vec<_> = series.map(|rest| rest.split_once('"').unwrap().0).collect();
+        values.sort_unstable();
+        values
+    }
+
     /// The labels that a metric's series have, a histogram's own `le` left out.
     fn labels(&self, name: &str) -> Vec<String> {
         let mut labels = BTreeMap::new();
@@ -99,6 +108,37 @@ async fn every_metric_has_its_name_its_type_and_its_labels() {
         shown.value("shard_restarts_total{instrument=\"BTC-USD\"}"),
         1.0
     );
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn what_an_order_can_be_rejected_for_and_what_someone_is_called_for_count_from_zero() {
+    let app = TestApp::start().await;
+    let shown = Shown::by(&app).await;
+    let reasons = shown.values_of("orders_rejected_total", "BTC-USD", "reason");
+    assert_eq!(
+        reasons,
+        [
+            "fok_not_fillable",
+            "instrument_halted",
+            "journal_unavailable",
+            "no_liquidity",
+            "overloaded",
+            "post_only_would_cross",
+            "price_outside_band",
+            "shard_restarting",
+            "too_many_open_orders",
+        ]
+    );
+    app.placed("alice sells 1 @ 100.00").await;
+    let post_only = json!({"time_in_force": "post_only"});
+    app.place("bob buys 1 @ 100.00", post_only).await;
+    let after = Shown::by(&app).await;
+    for reason in reasons {
+        let series = format!("orders_rejected_total{{instrument=\"BTC-USD\",reason=\"{reason}\"}}");
+        let expected = f64::from(u8::from(reason == "post_only_would_cross"));
+        assert_eq!(after.value(&series), expected, "{reason}");
+    }
     app.stop().await;
 }
 
