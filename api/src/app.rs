@@ -6,143 +6,55 @@
 //! database.
 
 mod database;
+mod error;
 mod keys;
 mod open;
+mod running;
 mod watchers;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use poem::EndpointExt;
 use shardbook_engine::access::AccessKey;
-use shardbook_engine::checkpoint::CheckpointError;
 use shardbook_engine::day_closer::DayCloser;
-use shardbook_engine::exchange::{CheckpointRequests, Exchange, ExchangeLimits, Setup, StartError};
+use shardbook_engine::exchange::{CheckpointRequests, Exchange, ExchangeLimits, Setup};
 use shardbook_engine::instrument::Instrument;
-use shardbook_engine::journal::JournalError;
 use shardbook_engine::partition::{OnFatal, PartitionId};
 use shardbook_engine::recovery::RecoveryReport;
-use shardbook_engine::router::Router;
 use shardbook_engine::time::{Clock, SystemClock};
-use shardbook_feed::feed::{Feed, FeedHandle, StartError as FeedError};
+use shardbook_feed::feed::Feed;
 use shardbook_feed::sink::RouterSink;
 use shardbook_feed::status::FeedStatus;
-use shardbook_storage::control_log::ControlLogError;
 use shardbook_storage::data_dir::DataDir;
-use shardbook_storage::database::DatabaseError;
-use shardbook_storage::projector::{ProjectorHandle, RefusedDatabase};
-use shardbook_storage::snapshot::Snapshots;
-use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::access::keys::KeyRing;
 use crate::access::limits::Limits;
-use crate::access::{Access, Auth, Needs};
+use crate::access::{Access, Auth};
 use crate::activity::ActivityLog;
 use crate::archive::Archive;
-use crate::calls::analytics::AnalyticsCalls;
-use crate::calls::faults::Faults;
-use crate::calls::halts::Halts;
-use crate::calls::instruments::InstrumentCalls;
-use crate::calls::keys::KeyCalls;
-use crate::calls::market_data::MarketDataCalls;
-use crate::calls::operations::Operations;
-use crate::calls::orders::Orders;
-use crate::calls::settlements::SettlementCalls;
-use crate::calls::snapshots::SnapshotCalls;
 use crate::clearing::Clearing;
 use crate::control::Control;
-use crate::edge::Edge;
-use crate::guard::Guard;
-use crate::health::ExchangeHealth;
 use crate::journal_size::JournalSize;
 use crate::listings::Listings;
-use crate::metrics::{Metrics, MetricsError, Observed};
+use crate::metrics::Metrics;
 use crate::server::{Listener, ServerLimits};
-use crate::service::{Extra, service};
-use crate::settings::{FaultInjection, Settings};
+use crate::settings::Settings;
 use crate::stream::StreamHub;
-use crate::stream::sse::EventCalls;
-use crate::stream::websocket::WebSocketCalls;
-use crate::trading::Trading;
 
+pub use self::error::AppError;
 pub use self::keys::{CreateKeyError, create_key};
 
 use self::database::Projection;
 use self::open::Opened;
+use self::running::Running;
 use self::watchers::{Watchers, start_log};
 
 /// How long clients of the streams may take to accept their last answers once the server stops.
 const STREAMS_STOP_TIME_MAX: Duration = Duration::from_secs(8);
-
-/// Why the exchange did not start.
-#[derive(Debug, Error)]
-pub enum AppError {
-    /// The data directory is none, or none that may be used.
-    #[error("setting data_dir: {:?} is not allowed; allowed is a directory that can be made and written to ({source})", path.display())]
-    DataDir {
-        /// As set.
-        path: PathBuf,
-        /// What the machine said.
-        source: JournalError,
-    },
-    /// The data directory or a journal in it.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// The checkpoints.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// The control log, or an instrument that contradicts it.
-    #[error(transparent)]
-    ControlLog(#[from] ControlLogError),
-    /// A listed instrument's partition is not among those of the settings.
-    #[error("partitions is {given}, but {symbol} stands in partition {partition}; allowed is at least {}", partition + 1)]
-    TooFewPartitions {
-        /// As set.
-        given: u32,
-        /// The instrument.
-        symbol: String,
-        /// Its partition, from 0.
-        partition: u32,
-    },
-    /// The journals' content can't be brought back.
-    #[error(transparent)]
-    Exchange(#[from] StartError),
-    /// The database's address can't be used.
-    #[error(transparent)]
-    Database(#[from] DatabaseError),
-    /// The database must not be written to.
-    #[error(
-        "{0}; name another database or another data directory, or let go of all that this one holds with --accept-new-database"
-    )]
-    ForeignDatabase(RefusedDatabase),
-    /// The feed's settings can't be met.
-    #[error(transparent)]
-    Feed(#[from] FeedError),
-    /// The metrics can't be set up.
-    #[error(transparent)]
-    Metrics(#[from] MetricsError),
-    /// The address can't be listened at.
-    #[error("listen is {address}, which can't be had: {source}")]
-    Listen {
-        /// As set.
-        address: SocketAddr,
-        /// What the machine said.
-        source: std::io::Error,
-    },
-    /// The machine refused something else.
-    #[error("{doing}: {source}")]
-    Machine {
-        /// What was being done.
-        doing: &'static str,
-        /// What it said.
-        source: std::io::Error,
-    },
-}
 
 /// A running exchange.
 pub struct App {
@@ -308,97 +220,6 @@ const fn exchange_limits(settings: &Settings) -> ExchangeLimits {
         shard: settings.shard,
         market_data: settings.market_data,
         checkpoint_records: settings.checkpoint_records,
-    }
-}
-
-/// What the calls are answered from.
-struct Running {
-    router: Arc<Router>,
-    feed: watch::Receiver<FeedStatus>,
-    feed_handle: FeedHandle,
-    archive: Archive,
-    projector: ProjectorHandle,
-    journal_size: JournalSize,
-    snapshots: Snapshots,
-    hub: Arc<StreamHub>,
-    metrics: Metrics,
-    log: ActivityLog,
-    access: Arc<Access>,
-    listings: Listings,
-    clearing: Arc<Clearing>,
-    clock: Arc<dyn Clock>,
-    stopped: watch::Receiver<bool>,
-}
-
-impl Running {
-    fn serve_behind(self, guard: Guard, faults: FaultInjection) -> Edge {
-        let Self {
-            router,
-            feed,
-            feed_handle,
-            archive,
-            projector,
-            journal_size,
-            snapshots,
-            hub,
-            metrics,
-            log,
-            access,
-            listings,
-            clearing,
-            clock,
-            stopped,
-        } = self;
-        Observed {
-            router: Arc::clone(&router),
-            feed: feed.clone(),
-            projector: projector.clone(),
-            journal_size: journal_size.clone(),
-            hub: Arc::clone(&hub),
-            log: log.clone(),
-            clock: Arc::clone(&clock),
-        }
-        .register(&metrics);
-        let health = ExchangeHealth {
-            router: Arc::clone(&router),
-            feed,
-            projector,
-            journal_size,
-            clock: Arc::clone(&clock),
-        };
-        let trading = Trading::new(router, archive);
-        let stream = WebSocketCalls::new(
-            Arc::clone(&access),
-            trading.clone(),
-            Arc::clone(&hub),
-            metrics.clone(),
-            log.clone(),
-            stopped.clone(),
-        );
-        let calls = (
-            Orders::new(trading.clone(), metrics.clone(), log.clone()),
-            MarketDataCalls::new(trading.clone()),
-            AnalyticsCalls::new(trading.clone(), clock),
-            SettlementCalls::new(clearing),
-            EventCalls::new(trading.clone(), hub, stopped),
-            Halts::new(trading.clone()),
-            SnapshotCalls::new(trading.clone(), snapshots),
-            KeyCalls::new(Arc::clone(&access)),
-            InstrumentCalls::new(listings, feed_handle),
-            Operations::new(Arc::new(health), metrics),
-        );
-        let stream = Extra {
-            path: "/stream",
-            needs: Needs::KeyNowOrLater,
-            endpoint: stream.boxed(),
-        };
-        let edge = match faults {
-            FaultInjection::Off => service(calls, vec![stream], guard, access),
-            FaultInjection::On => {
-                service((calls, Faults::new(trading)), vec![stream], guard, access)
-            }
-        };
-        edge.with_log(log)
     }
 }
 

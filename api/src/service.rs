@@ -33,10 +33,10 @@ pub type Calls = (
     AnalyticsCalls,
     SettlementCalls,
     EventCalls,
+    InstrumentCalls,
     Halts,
     SnapshotCalls,
     KeyCalls,
-    InstrumentCalls,
     Operations,
 );
 

@@ -1,28 +1,32 @@
 //! The feed as the exchange holds it: started, watched, stopped.
 
-use std::collections::BTreeSet;
+mod mapped;
+mod started;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use shardbook_engine::command::{Command, FeedSource};
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::responder::CallError;
-use shardbook_engine::time::{Clock, SystemClock};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::connection::{self, Event, STREAMS_MAX};
-use crate::dispatcher::{Dispatcher, More, Run, RunningSource, SourceEnd};
-use crate::inquiry::Inquiries;
-use crate::player;
-use crate::recording::{self, RecordingError};
-use crate::rest::{RestClient, RestError};
+use crate::connection::STREAMS_MAX;
+use crate::dispatcher::{Dispatcher, Run};
+use crate::recording::RecordingError;
+use crate::rest::RestError;
 use crate::retry::Retry;
-use crate::simulated::SimulatedMarket;
 use crate::sink::Sink;
-use crate::source::{BinanceSource, FileSource, SIGNALS_MAX, Signal, SimulatedSource, Source};
+use crate::source::Source;
 use crate::status::{FeedState, FeedStatus};
+
+pub(crate) use self::mapped::{Mapped, binance_symbol, simulated_symbol};
+pub(crate) use self::started::streams_of;
+
+use self::mapped::mapped;
+use self::started::start_source;
 
 /// Most instruments that wait to be added to a running feed.
 const ADDITIONS_MAX: usize = 1_024;
@@ -221,183 +225,4 @@ async fn withdraw<S: Sink>(instruments: &[Arc<Instrument>], sink: &S) -> Result<
         }
     }
     Ok(())
-}
-
-/// A source's name for an instrument, in upper case, and the instrument.
-pub(crate) type Mapped = (String, Arc<Instrument>);
-
-/// Binance's name for an instrument, in upper case.
-pub(crate) fn binance_symbol(instrument: &Instrument) -> Option<String> {
-    let symbol = instrument.binance_symbol.as_ref()?;
-    Some(symbol.to_ascii_uppercase())
-}
-
-/// A simulated market's name for an instrument, in upper case.
-pub(crate) fn simulated_symbol(instrument: &Instrument) -> String {
-    binance_symbol(instrument).unwrap_or_else(|| instrument.symbol.as_str().to_ascii_uppercase())
-}
-
-/// Which of the source's symbols go to which instrument.
-async fn mapped(
-    source: &Source,
-    instruments: &[Arc<Instrument>],
-) -> Result<Vec<Mapped>, StartError> {
-    let by_binance_symbol = instruments
-        .iter()
-        .filter_map(|instrument| Some((binance_symbol(instrument)?, Arc::clone(instrument))));
-    match source {
-        Source::Off => Ok(Vec::new()),
-        Source::Binance(_) => Ok(by_binance_symbol.collect()),
-        Source::Simulated(_) => Ok(instruments
-            .iter()
-            .map(|instrument| (simulated_symbol(instrument), Arc::clone(instrument)))
-            .collect()),
-        Source::File(file) => {
-            let all: Vec<Mapped> = by_binance_symbol.collect();
-            let held = symbols_of(file).await?;
-            if let Some(symbol) = held
-                .iter()
-                .find(|held| !all.iter().any(|(symbol, _)| symbol == *held))
-            {
-                let names: Vec<&str> = all.iter().map(|(symbol, _)| symbol.as_str()).collect();
-                return Err(StartError::UnmappedSymbol {
-                    path: file.path.clone(),
-                    symbol: symbol.clone(),
-                    mapped: names.join(", "),
-                });
-            }
-            Ok(all
-                .into_iter()
-                .filter(|(symbol, _)| held.contains(symbol))
-                .collect())
-        }
-    }
-}
-
-/// The symbols that a file holds.
-async fn symbols_of(file: &FileSource) -> Result<BTreeSet<String>, StartError> {
-    let FileSource { path, symbol, .. } = file.clone();
-    let read = {
-        let path = path.clone();
-        tokio::task::spawn_blocking(move || recording::symbols(&path, symbol.as_deref())).await
-    };
-    Ok(read.unwrap_or_else(|broken| {
-        Err(RecordingError::File {
-            path,
-            source: std::io::Error::other(broken),
-        })
-    })?)
-}
-
-/// Sets a source going; `None` if there is none.
-fn start_source(
-    config: &FeedConfig,
-    mapped: &[Mapped],
-) -> Result<Option<RunningSource>, StartError> {
-    Ok(match &config.source {
-        Source::Off => None,
-        Source::Binance(binance) => Some(start_binance(binance, mapped, config.liquidity_levels)?),
-        Source::File(file) => Some(start_file(file, mapped)),
-        Source::Simulated(simulated) => Some(start_simulated(simulated, mapped)),
-    })
-}
-
-fn start_binance(
-    binance: &BinanceSource,
-    mapped: &[Mapped],
-    liquidity_levels: usize,
-) -> Result<RunningSource, StartError> {
-    let symbols: BTreeSet<&str> = mapped.iter().map(|(symbol, _)| symbol.as_str()).collect();
-    let streams: Vec<String> = symbols
-        .iter()
-        .flat_map(|symbol| streams_of(symbol, liquidity_levels))
-        .collect();
-    if streams.len() > STREAMS_MAX {
-        return Err(StartError::TooManyStreams {
-            streams: streams.len(),
-        });
-    }
-    let (sender, signals) = mpsc::channel(SIGNALS_MAX);
-    let (streams, subscribed) = watch::channel(streams);
-    let client = RestClient::new(&binance.rest_url)?;
-    let inquiries = Inquiries::answer(client, sender.clone());
-    let url = binance.websocket_url.clone();
-    tokio::spawn(connection::run(url, subscribed, sender, signal));
-    Ok(RunningSource {
-        kind: FeedSource::Binance,
-        end: SourceEnd::Never,
-        signals,
-        inquiries: Some(inquiries),
-        more: More::Streams(streams),
-        silence_max: Some(binance.silence_max),
-    })
-}
-
-/// What the connection says, as a source says it.
-fn signal(event: Event) -> Signal {
-    match event {
-        Event::Connected => Signal::Connected,
-        Event::HandedOver => Signal::HandedOver,
-        Event::Disconnected => Signal::Disconnected,
-        Event::Heard { signal, .. } => signal,
-    }
-}
-
-fn start_file(file: &FileSource, mapped: &[Mapped]) -> RunningSource {
-    let (sender, signals) = mpsc::channel(SIGNALS_MAX);
-    let only_symbol = match mapped {
-        [(symbol, _)] => Some(symbol.clone()),
-        _ => None,
-    };
-    tokio::spawn(player::play_file(file.clone(), only_symbol, sender));
-    RunningSource {
-        kind: FeedSource::Binance,
-        end: SourceEnd::Finish,
-        signals,
-        inquiries: None,
-        more: More::Nothing,
-        silence_max: None,
-    }
-}
-
-fn start_simulated(simulated: &SimulatedSource, mapped: &[Mapped]) -> RunningSource {
-    let (sender, signals) = mpsc::channel(SIGNALS_MAX);
-    let (markets, more_markets) = mpsc::channel(ADDITIONS_MAX);
-    let first_id = SystemClock.now().microseconds();
-    let seed = simulated.seed;
-    let first = mapped
-        .iter()
-        .map(|(symbol, instrument)| {
-            SimulatedMarket::new(Arc::clone(instrument), symbol.clone(), seed, first_id)
-        })
-        .collect();
-    tokio::spawn(player::play_simulated(
-        first,
-        more_markets,
-        simulated.step,
-        SystemClock,
-        sender,
-    ));
-    RunningSource {
-        kind: FeedSource::Simulated,
-        end: SourceEnd::Never,
-        signals,
-        inquiries: None,
-        more: More::Markets {
-            markets,
-            seed,
-            first_id,
-        },
-        silence_max: None,
-    }
-}
-
-/// The streams of a symbol to subscribe to: trades, and depth if any of it is mirrored.
-pub(crate) fn streams_of(symbol: &str, liquidity_levels: usize) -> Vec<String> {
-    let symbol = symbol.to_ascii_lowercase();
-    let mut streams = vec![format!("{symbol}@trade")];
-    if liquidity_levels > 0 {
-        streams.push(format!("{symbol}@depth@100ms"));
-    }
-    streams
 }

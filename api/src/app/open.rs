@@ -87,12 +87,17 @@ fn open_blocking(
 
 /// Takes the data directory. What no second try would mend is a wrong setting.
 pub(super) fn data_dir(root: &Path) -> Result<DataDir, AppError> {
-    DataDir::open(root).map_err(|error| match error {
-        JournalError::Io { ref source, .. } if is_for_good(source.kind()) => AppError::DataDir {
-            path: root.to_owned(),
-            source: error,
-        },
-        error => AppError::Journal(error),
+    DataDir::open(root).map_err(|error| {
+        if let JournalError::Io { source, .. } = &error
+            && is_for_good(source.kind())
+        {
+            let path = root.to_owned();
+            return AppError::DataDir {
+                path,
+                source: error,
+            };
+        }
+        AppError::Journal(error)
     })
 }
 

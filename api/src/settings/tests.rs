@@ -1,5 +1,7 @@
 mod example;
 
+use shardbook_feed::source::Source;
+
 use super::*;
 use crate::settings::given::File;
 

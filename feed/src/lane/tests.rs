@@ -1,14 +1,18 @@
 use std::sync::Mutex;
 
+use shardbook_engine::answer::Answer;
 use shardbook_engine::command::FeedSource;
 use shardbook_engine::id::InstrumentId;
+use shardbook_engine::responder::CallError;
 use shardbook_engine::shard::FeedAtStart;
 use shardbook_engine::side::Side;
 use shardbook_engine::time::Timestamp;
+use tokio::sync::oneshot;
 
 use super::*;
 use crate::hole::{Hole, Print};
 use crate::message::{DepthDiff, DepthSnapshot, Level, Trade};
+use crate::status::SkipReason;
 use crate::test_support::instrument;
 use crate::trades::Holes;
 

@@ -21,6 +21,7 @@ mod exchange;
 mod stand_in;
 
 mod faults;
+mod holes;
 mod instruments;
 mod queue;
 mod random;
