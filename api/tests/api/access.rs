@@ -8,7 +8,6 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use shardbook_api::app::create_key;
 use shardbook_api::settings::KeyArguments;
-use shardbook_test_support::clock::TestClock;
 use tempfile::TempDir;
 
 use crate::support::{Reply, TestApp, order_of};

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
+use shardbook_test_support::clock::TestClock;
 
-use crate::support::{Reply, TestApp, TestClock, order_of};
+use crate::support::{Reply, TestApp, order_of};
 
 use super::{FORBIDDEN, Guarded, NOT_FOUND, UNAUTHENTICATED, key_made_by_hand};
 
