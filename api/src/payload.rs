@@ -25,6 +25,9 @@ use crate::problem::{Code, Problem};
 
 const JSON: &str = "application/json";
 
+/// Most characters of a header that an error shows.
+const SHOWN_MAX: usize = 80;
+
 /// Most bytes of a body that holds one thing: some ten times the largest order.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -92,6 +95,7 @@ impl<'a, T: Type, const MAX: usize> ApiExtractor<'a> for JsonRequest<T, MAX> {
         _options: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
         check_content_type(request)?;
+        check_content_encoding(request)?;
         let bytes = <Bytes as FromRequest>::from_request(request, body).await?;
         if bytes.len() > MAX {
             let detail = format!("the body has {} bytes, at most {MAX} are read", bytes.len());
@@ -168,8 +172,31 @@ fn check_content_type(request: &Request) -> Result<(), Problem> {
     if essence.eq_ignore_ascii_case(JSON) {
         return Ok(());
     }
-    let shown: String = essence.chars().take(80).collect();
-    unsupported(format!("the Content-Type is {shown:?}; send {JSON}"))
+    unsupported(format!(
+        "the Content-Type is {:?}; send {JSON}",
+        shown(essence)
+    ))
+}
+
+/// A body that was compressed is not unpacked, and is no JSON as it stands.
+fn check_content_encoding(request: &Request) -> Result<(), Problem> {
+    let Some(value) = request.headers().get(header::CONTENT_ENCODING) else {
+        return Ok(());
+    };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text.eq_ignore_ascii_case("identity") {
+        return Ok(());
+    }
+    let detail = format!(
+        "the Content-Encoding is {:?}; send the JSON as it is",
+        shown(text)
+    );
+    Err(Problem::new(Code::UnsupportedMediaType, detail))
+}
+
+/// The beginning of what a client sent, for its eyes.
+fn shown(text: &str) -> String {
+    text.chars().take(SHOWN_MAX).collect()
 }
 
 /// A JSON body that goes out.

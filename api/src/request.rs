@@ -13,6 +13,6 @@ pub use instrument::{
     price_band_of, read_instrument,
 };
 pub use order::{
-    CancelAll, Listed, PlaceRequest, not_the_feeds_client, not_the_feeds_order, read_amend,
-    read_amend_request, read_cancel_all, read_client, read_order,
+    CancelAll, Listed, not_the_feeds_client, not_the_feeds_order, read_amend, read_amend_request,
+    read_cancel_all, read_client, read_order,
 };

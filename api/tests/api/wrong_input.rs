@@ -1,7 +1,7 @@
 //! Wrong input of every kind has the contract's answer, and never a 500 or none.
 
 use reqwest::Method;
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use serde_json::json;
 
 use crate::support::{Reply, TestApp, order_of};
@@ -281,6 +281,17 @@ async fn only_json_is_taken_for_json() {
             .header(CONTENT_TYPE, content_type)
             .body(order.clone());
         assert_eq!(Reply::of(request).await.status, status, "{content_type}");
+    }
+    let rows = [("identity", 201), ("gzip", 415), ("br", 415), ("", 415)];
+    for (encoding, status) in rows {
+        let request = app
+            .request(Method::POST, "/orders")
+            .header(CONTENT_TYPE, "application/json")
+            .header(CONTENT_ENCODING, encoding)
+            .body(order.clone());
+        let reply = Reply::of(request).await;
+        assert_eq!(reply.status, status, "{encoding}");
+        assert_eq!(status == 415, reply.text.contains("Content-Encoding"));
     }
     let nameless = app
         .request(Method::POST, "/orders")
