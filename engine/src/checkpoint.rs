@@ -21,7 +21,7 @@ use crate::journal::Position;
 use crate::market_data::{MarketData, MarketDataLimits};
 use crate::partition::PartitionId;
 use crate::record::RecordError;
-use crate::shard::{Shard, ShardLimits};
+use crate::shard::{RestingOrder, Shard, ShardLimits};
 
 /// One checkpoint of a whole partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,5 +167,26 @@ pub fn decode(
     shard: ShardLimits,
     market_data: MarketDataLimits,
 ) -> Result<(Shard, MarketData), RecordError> {
-    v1::decode(bytes, instrument, shard, market_data)
+    v1::Told::read(bytes)?.both(instrument, shard, market_data)
+}
+
+/// As [`decode`] on two threads, one of which then does `also` with what rests: for a start, when
+/// nothing else runs.
+pub(crate) fn decode_at_once(
+    bytes: &[u8],
+    instrument: &Arc<Instrument>,
+    shard: ShardLimits,
+    market_data: MarketDataLimits,
+    also: impl FnOnce(&[RestingOrder]) + Send,
+) -> Result<(Shard, MarketData), RecordError> {
+    v1::Told::read(bytes)?.both_at_once(instrument, shard, market_data, also)
+}
+
+/// The shard alone of what [`encode`] was given.
+pub(crate) fn decode_shard(
+    bytes: &[u8],
+    instrument: &Arc<Instrument>,
+    limits: ShardLimits,
+) -> Result<Shard, RecordError> {
+    Ok(v1::Told::read(bytes)?.shard(instrument, limits))
 }

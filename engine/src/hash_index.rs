@@ -40,6 +40,29 @@ struct Entry<V> {
     value: V,
 }
 
+/// Values that are to be put in together, with the hashes of their keys.
+#[derive(Debug)]
+pub(crate) struct Gathered<V> {
+    parts: [Vec<Entry<V>>; PARTS],
+}
+
+impl<V> Default for Gathered<V> {
+    fn default() -> Self {
+        Self {
+            parts: array::from_fn(|_| Vec::new()),
+        }
+    }
+}
+
+impl<V> Gathered<V> {
+    pub(crate) fn push(&mut self, hash: u64, value: V) {
+        let half = half_of(hash);
+        if let Some(part) = self.parts.get_mut(part_of(hash)) {
+            part.push(Entry { half, value });
+        }
+    }
+}
+
 impl<V> Default for HashIndex<V> {
     fn default() -> Self {
         let empty = |_| Part {
@@ -82,6 +105,19 @@ impl<V: Copy + PartialEq> HashIndex<V> {
     pub(crate) fn insert_new(&mut self, hash: u64, value: V) {
         let half = half_of(hash);
         self.part_mut(hash).insert(Entry { half, value });
+    }
+
+    /// Puts in all of these, one after another; one whose key is the `same` makes way for the
+    /// later. It goes part by part, each of which fits the cache of a core.
+    pub(crate) fn insert_all(&mut self, entries: Gathered<V>, same: impl Fn(V, V) -> bool) {
+        for (part, entries) in self.parts.iter_mut().zip(entries.parts) {
+            for entry in entries {
+                match part.find(entry.half, |other| same(other, entry.value)) {
+                    Some(at) => part.put(at, Some(entry)),
+                    None => part.insert(entry),
+                }
+            }
+        }
     }
 
     /// Takes this very value out, and tells whether it was there.
@@ -295,6 +331,26 @@ mod tests {
             let mut values: Vec<_> = index.iter().collect();
             values.sort_unstable();
             prop_assert_eq!(values, map.into_values().collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn what_is_put_in_together_is_found_as_if_one_after_another(
+            keys in prop::collection::vec(0..300_u32, 0..600),
+        ) {
+            let (mut one_by_one, mut together) = (HashIndex::default(), HashIndex::default());
+            let mut gathered = Gathered::default();
+            for (number, key) in keys.into_iter().enumerate() {
+                one_by_one.insert(hash_of(key), (key, number), |(other, _)| other == key);
+                gathered.push(hash_of(key), (key, number));
+            }
+            together.insert_all(gathered, |(one, _), (other, _)| one == other);
+            for key in 0..300 {
+                prop_assert_eq!(
+                    together.find(hash_of(key), |(other, _)| other == key),
+                    one_by_one.find(hash_of(key), |(other, _)| other == key)
+                );
+            }
+            prop_assert_eq!(together.len(), one_by_one.len());
         }
     }
 

@@ -4,6 +4,8 @@
 //! The newest checkpoint that can be used wins. One that can't is passed over, which the log
 //! tells, for the one before it; where there is none, for the journal's beginning.
 
+mod follow;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -14,14 +16,13 @@ use crate::checkpoint::{self, CheckpointError, CheckpointStore, Checkpoints, Man
 use crate::directory::Directory;
 use crate::exchange::ExchangeLimits;
 use crate::id::InstrumentId;
-use crate::id::Sequence;
 use crate::instrument::Instrument;
 use crate::journal::{Durable, JournalError, JournalSource, Position};
-use crate::market_data::{Applied, ChangeId, MarketData, MarketDataLimits};
+use crate::market_data::{Applied, ChangeId, MarketData};
 use crate::partition::reader::{ReadError, RecordReader};
 use crate::publisher::Publisher;
-use crate::record::Record;
-use crate::shard::{Replayer, Shard, ShardLimits};
+use crate::record::{Record, RecordError};
+use crate::shard::{Replayer, RestingOrder, Shard, ShardLimits};
 
 /// Why a partition could not be recovered.
 #[derive(Debug, Error)]
@@ -101,26 +102,71 @@ impl Recovered {
         }
     }
 
-    /// An instrument as a checkpoint holds it; new if it is not in it.
+    /// An instrument as a checkpoint holds it; new if it is not in it. On one thread: others
+    /// trade meanwhile.
     pub(crate) fn load(
         store: &dyn CheckpointStore,
         manifest: &Manifest,
         instrument: &Arc<Instrument>,
         limits: &ExchangeLimits,
     ) -> Result<Self, CheckpointError> {
-        let Some(entry) = manifest.entry(instrument.id) else {
-            return Ok(Self::new(instrument, limits));
-        };
-        let bytes = store.load(entry)?;
-        let (shard, market_data) =
-            checkpoint::decode(&bytes, instrument, limits.shard, limits.market_data).map_err(
-                |source| CheckpointError::Content {
-                    instrument: instrument.id,
-                    source,
-                },
-            )?;
-        Ok(Self { shard, market_data })
+        let loaded = load(store, manifest, instrument, |bytes| {
+            checkpoint::decode(bytes, instrument, limits.shard, limits.market_data)
+        })?;
+        Ok(Self::from_parts(loaded, instrument, limits))
     }
+
+    /// The same on two threads, and with the ids of its orders in the directory.
+    fn load_at_once(
+        store: &dyn CheckpointStore,
+        manifest: &Manifest,
+        instrument: &Arc<Instrument>,
+        limits: &ExchangeLimits,
+        directory: &Directory,
+    ) -> Result<Self, CheckpointError> {
+        let hold = |resting: &[RestingOrder]| {
+            let ids = resting.iter().filter_map(|order| match order {
+                RestingOrder::Client(order) => Some(&order.id),
+                RestingOrder::Mirror(_) => None,
+            });
+            directory.hold_all(ids, instrument.id);
+        };
+        let loaded = load(store, manifest, instrument, |bytes| {
+            checkpoint::decode_at_once(bytes, instrument, limits.shard, limits.market_data, hold)
+        })?;
+        let this = Self::from_parts(loaded, instrument, limits);
+        directory.hold_all(this.market_data.closed_order_ids(), instrument.id);
+        Ok(this)
+    }
+
+    fn from_parts(
+        parts: Option<(Shard, MarketData)>,
+        instrument: &Arc<Instrument>,
+        limits: &ExchangeLimits,
+    ) -> Self {
+        match parts {
+            Some((shard, market_data)) => Self { shard, market_data },
+            None => Self::new(instrument, limits),
+        }
+    }
+}
+
+/// What `decode` makes of an instrument's part of a checkpoint; none if it has none.
+fn load<T>(
+    store: &dyn CheckpointStore,
+    manifest: &Manifest,
+    instrument: &Instrument,
+    decode: impl FnOnce(&[u8]) -> Result<T, RecordError>,
+) -> Result<Option<T>, CheckpointError> {
+    let Some(entry) = manifest.entry(instrument.id) else {
+        return Ok(None);
+    };
+    let bytes = store.load(entry)?;
+    let decoded = decode(&bytes).map_err(|source| CheckpointError::Content {
+        instrument: instrument.id,
+        source,
+    })?;
+    Ok(Some(decoded))
 }
 
 /// Does something with the newest checkpoint that can be used, or with none.
@@ -148,7 +194,8 @@ pub(crate) fn from_newest_good<T>(
     Ok((None, begin(None)?))
 }
 
-/// Rebuilds every instrument of a partition.
+/// Rebuilds every instrument of a partition. Nothing else runs yet: it takes two threads, of which
+/// one brings the shards up to date, and the other what readers see.
 pub(crate) fn recover_partition(
     source: &dyn JournalSource,
     store: Option<&dyn CheckpointStore>,
@@ -157,50 +204,38 @@ pub(crate) fn recover_partition(
     directory: &Directory,
     publisher: &dyn Publisher,
 ) -> Result<(HashMap<InstrumentId, Recovered>, RecoveryReport), RecoveryError> {
-    let (manifest, mut recovered) = from_newest_good(source, store, |manifest| {
+    let (manifest, recovered) = from_newest_good(source, store, |manifest| {
         let loaded = instruments.iter().map(|instrument| {
             let recovered = match (store, manifest) {
                 (Some(store), Some(manifest)) => {
-                    Recovered::load(store, manifest, instrument, limits)?
+                    Recovered::load_at_once(store, manifest, instrument, limits, directory)?
                 }
                 (Some(_) | None, _) => Recovered::new(instrument, limits),
             };
             Ok((instrument.id, recovered))
         });
-        loaded.collect::<Result<HashMap<_, _>, RecoveryError>>()
+        let loaded: Result<HashMap<_, _>, RecoveryError> = loaded.collect();
+        if loaded.is_err() {
+            // The checkpoint before it holds others.
+            for instrument in instruments {
+                directory.release_all(instrument.id);
+            }
+        }
+        loaded
     })?;
     for (instrument, recovered) in &recovered {
         let newest = recovered.market_data.newest_change();
         if newest != ChangeId::ZERO {
             publisher.begin_after(*instrument, newest);
         }
-        for id in recovered.market_data.order_ids() {
-            directory.hold(id, *instrument);
-        }
     }
-    let mut report = RecoveryReport {
-        checkpoint: manifest.map(|manifest| manifest.position),
-        records_replayed: 0,
+    let after = manifest.map(|manifest| manifest.position);
+    let (recovered, records_replayed) =
+        follow::follow(source, after, recovered, directory, publisher)?;
+    let report = RecoveryReport {
+        checkpoint: after,
+        records_replayed,
     };
-    let mut replaying = HashMap::new();
-    let (after, until) = (report.checkpoint, source.range().newest);
-    for_each_record(source, after.unwrap_or_default(), until, |record| {
-        let one = at_hand(&mut replaying, &record, |instrument| {
-            Ok(recovered.remove(&instrument))
-        })?;
-        let applied = one.take(&record)?;
-        directory.follow(record.instrument, applied);
-        let changes = std::mem::take(&mut applied.changes);
-        let instrument = record.instrument;
-        publisher.publish(instrument, record.map(|_| changes));
-        report.records_replayed += 1;
-        Ok(())
-    })?;
-    recovered.extend(
-        replaying
-            .into_iter()
-            .map(|(instrument, one)| (instrument, one.finish())),
-    );
     Ok((recovered, report))
 }
 
@@ -233,30 +268,22 @@ pub(crate) fn rebuild_shard(
 ) -> Result<Shard, RecoveryError> {
     let _in_use = checkpoints.map(|checkpoints| checkpoints.in_use.lock());
     let store = checkpoints.map(|checkpoints| &*checkpoints.store);
-    // What readers see did not panic and stays: theirs is read and forgotten.
-    let limits = ExchangeLimits {
-        queue_length: 0,
-        shard: limits,
-        market_data: MarketDataLimits {
-            closed_orders: 0,
-            trades: 0,
-        },
-        checkpoint_records: 0,
-    };
-    let (manifest, recovered) =
-        from_newest_good(source, store, |manifest| match (store, manifest) {
-            (Some(store), Some(manifest)) => {
-                Ok(Recovered::load(store, manifest, instrument, &limits)?)
-            }
-            (Some(_) | None, _) => Ok(Recovered::new(instrument, &limits)),
-        })?;
-    let mut last = recovered.shard.sequence();
-    let mut replayer = Replayer::new(recovered.shard);
+    // What readers see did not panic and stays.
+    let new = || Shard::new(Arc::clone(instrument), limits);
+    let (manifest, shard) = from_newest_good(source, store, |manifest| match (store, manifest) {
+        (Some(store), Some(manifest)) => {
+            let loaded = load(store, manifest, instrument, |bytes| {
+                checkpoint::decode_shard(bytes, instrument, limits)
+            })?;
+            Ok(loaded.unwrap_or_else(new))
+        }
+        (Some(_) | None, _) => Ok(new()),
+    })?;
+    let mut replayer = Replayer::new(shard);
     let after = manifest.map_or(Position::ZERO, |manifest| manifest.position);
     for_each_record(source, after, source.range().newest, |record| {
         if record.instrument == instrument.id {
-            replay(&mut replayer, last, &record)?;
-            last = record.sequence;
+            replay(&mut replayer, record.position(), &record)?;
         }
         Ok(())
     })?;
@@ -281,7 +308,7 @@ impl Replaying {
     }
 
     fn take(&mut self, record: &Durable<Record>) -> Result<&mut Applied, RecoveryError> {
-        replay(&mut self.shard, self.market_data.sequence(), record)?;
+        replay(&mut self.shard, record.position(), record)?;
         self.market_data.replay(record.as_ref(), &mut self.applied);
         Ok(&mut self.applied)
     }
@@ -322,6 +349,20 @@ fn for_each_record(
     until: Position,
     mut take: impl FnMut(Durable<Record>) -> Result<(), RecoveryError>,
 ) -> Result<Position, RecoveryError> {
+    for_each_payload(source, after, until, |records| {
+        let position = records.position();
+        let mut records = records.into_inner().into_iter();
+        records.try_for_each(|record| take(Durable::at(position, record)))
+    })
+}
+
+/// The same, payload by payload.
+fn for_each_payload(
+    source: &dyn JournalSource,
+    after: Position,
+    until: Position,
+    mut take: impl FnMut(Durable<Vec<Record>>) -> Result<(), RecoveryError>,
+) -> Result<Position, RecoveryError> {
     let oldest = source.range().oldest;
     if after == Position::ZERO && oldest != Position::ZERO.next() {
         return Err(RecoveryError::BeginningMissing { oldest });
@@ -333,9 +374,7 @@ fn for_each_record(
     let mut reader = RecordReader::from(source, end.next())?;
     while let Some(records) = reader.read()? {
         end = records.position();
-        for record in records.into_inner() {
-            take(Durable::at(end, record))?;
-        }
+        take(records)?;
         if end >= until {
             break;
         }
@@ -345,12 +384,13 @@ fn for_each_record(
 
 fn replay(
     replayer: &mut Replayer,
-    last: Sequence,
-    record: &Durable<Record>,
+    position: Position,
+    record: &Record,
 ) -> Result<(), RecoveryError> {
+    let last = replayer.shard().sequence();
     if record.sequence != last.next() {
         return Err(RecoveryError::OutOfStep {
-            position: record.position(),
+            position,
             last: last.get(),
             next: record.sequence.get(),
         });

@@ -7,73 +7,120 @@
 
 mod analytics;
 mod market_data;
+mod resting;
 mod shard;
 
-use std::collections::HashMap;
 use std::sync::Arc;
+use std::{panic, thread};
 
-use foldhash::fast::RandomState;
-
-use crate::id::Sequence;
 use crate::instrument::Instrument;
 use crate::market_data::{MarketData, MarketDataLimits};
 use crate::order::{CancelReason, OrderKind, OrderState, Rejection};
 use crate::order::{SelfTradePrevention, TimeInForce};
 use crate::record::RecordError;
 use crate::record::wire::{self, price, wire_enum};
-use crate::shard::{ClientResting, RestingOrder, Shard, ShardLimits, ShardState};
+use crate::shard::{RestingOrder, Shard, ShardLimits, ShardState};
 use crate::side::Side;
+
+use self::resting::Resting;
 
 use serde::{Deserialize, Serialize};
 
 const VERSION: u8 = 1;
 
-/// Most values that room is made for before any is read.
-const ROOM_MAX: u64 = 65_536;
+/// How much larger than their bytes values are at most when room for them is made before any is
+/// read: a row takes some six times the bytes of a resting order's.
+const ROOM_FACTOR_MAX: usize = 16;
 
 pub(super) fn encode(shard: &Shard, market_data: &MarketData) -> Vec<u8> {
     let state = shard.export();
     let mut bytes = vec![VERSION];
     shard::encode(&state, &mut bytes);
-    market_data::encode(market_data, &resting(&state), &mut bytes);
+    market_data::encode(market_data, Resting::of(&state.resting), &mut bytes);
     bytes
 }
 
-pub(super) fn decode(
-    bytes: &[u8],
-    instrument: &Arc<Instrument>,
-    shard_limits: ShardLimits,
-    market_data_limits: MarketDataLimits,
-) -> Result<(Shard, MarketData), RecordError> {
-    let (&version, mut rest) = bytes.split_first().ok_or(RecordError::Truncated)?;
-    if version != VERSION {
-        let known = VERSION;
-        return Err(RecordError::UnknownVersion { version, known });
-    }
-    let state = shard::decode(&mut rest)?;
-    let market_data = market_data::decode(
-        &mut rest,
-        Arc::clone(instrument),
-        market_data_limits,
-        &resting(&state),
-    )?;
-    if !rest.is_empty() {
-        let surplus = rest.len();
-        return Err(RecordError::Surplus { surplus });
-    }
-    let shard = Shard::import(Arc::clone(instrument), shard_limits, state);
-    Ok((shard, market_data))
+/// What bytes tell, of which the market data is yet to be read.
+pub(super) struct Told<'a> {
+    /// What rests.
+    pub(super) resting: Vec<RestingOrder>,
+    /// The shard's state beside it.
+    state: ShardState,
+    market_data: &'a [u8],
 }
 
-/// The clients' resting orders by their placements.
-type Resting<'a> = HashMap<Sequence, &'a ClientResting, RandomState>;
+impl<'a> Told<'a> {
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, RecordError> {
+        let (&version, mut rest) = bytes.split_first().ok_or(RecordError::Truncated)?;
+        if version != VERSION {
+            let known = VERSION;
+            return Err(RecordError::UnknownVersion { version, known });
+        }
+        let mut state = shard::decode(&mut rest)?;
+        Ok(Self {
+            resting: std::mem::take(&mut state.resting),
+            state,
+            market_data: rest,
+        })
+    }
 
-fn resting(state: &ShardState) -> Resting<'_> {
-    let orders = state.resting.iter().filter_map(|order| match order {
-        RestingOrder::Client(order) => Some((order.placed, order)),
-        RestingOrder::Mirror(_) => None,
-    });
-    orders.collect()
+    /// The shard alone.
+    pub(super) fn shard(self, instrument: &Arc<Instrument>, limits: ShardLimits) -> Shard {
+        Shard::import_beside(Arc::clone(instrument), limits, &self.resting, self.state)
+    }
+
+    /// Shard and market data, one after the other.
+    pub(super) fn both(
+        self,
+        instrument: &Arc<Instrument>,
+        shard_limits: ShardLimits,
+        limits: MarketDataLimits,
+    ) -> Result<(Shard, MarketData), RecordError> {
+        let market_data = market_data(self.market_data, instrument, limits, &self.resting)?;
+        Ok((self.shard(instrument, shard_limits), market_data))
+    }
+
+    /// Shard and market data, on a thread each; the shard's then does `also` with what rests.
+    pub(super) fn both_at_once(
+        self,
+        instrument: &Arc<Instrument>,
+        shard_limits: ShardLimits,
+        limits: MarketDataLimits,
+        also: impl FnOnce(&[RestingOrder]) + Send,
+    ) -> Result<(Shard, MarketData), RecordError> {
+        let Self {
+            resting,
+            state,
+            market_data: bytes,
+        } = self;
+        thread::scope(|scope| {
+            let shard = scope.spawn(|| {
+                let shard =
+                    Shard::import_beside(Arc::clone(instrument), shard_limits, &resting, state);
+                also(&resting);
+                shard
+            });
+            let market_data = market_data(bytes, instrument, limits, &resting);
+            let shard = shard.join();
+            let shard = shard.unwrap_or_else(|payload| panic::resume_unwind(payload));
+            Ok((shard, market_data?))
+        })
+    }
+}
+
+fn market_data(
+    mut bytes: &[u8],
+    instrument: &Arc<Instrument>,
+    limits: MarketDataLimits,
+    resting: &[RestingOrder],
+) -> Result<MarketData, RecordError> {
+    let resting = Resting::of(resting);
+    let market_data = market_data::decode(&mut bytes, Arc::clone(instrument), limits, resting)?;
+    if !bytes.is_empty() {
+        let surplus = bytes.len();
+        return Err(RecordError::Surplus { surplus });
+    }
+    Ok(market_data)
 }
 
 /// Reads a list's values one by one.
@@ -82,11 +129,18 @@ fn list<T>(
     mut read: impl FnMut(&mut &[u8]) -> Result<T, RecordError>,
 ) -> Result<Vec<T>, RecordError> {
     let length: u64 = wire::take(bytes)?;
-    let mut values = Vec::with_capacity(usize::try_from(length.min(ROOM_MAX)).unwrap_or(0));
+    let mut values = Vec::with_capacity(room::<T>(length, bytes));
     for _ in 0..length {
         values.push(read(bytes)?);
     }
     Ok(values)
+}
+
+/// How many values to make room for, of as many as `bytes` are said to begin with: should that be
+/// a lie, it does not take more memory than they do by much.
+fn room<T>(length: u64, bytes: &[u8]) -> usize {
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    length.min(bytes.len().saturating_mul(ROOM_FACTOR_MAX) / size_of::<T>().max(1))
 }
 
 /// Writes a list's length.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use crate::hash_index::HashIndex;
+use crate::hash_index::{Gathered, HashIndex};
 use crate::id::{ClientId, IdempotencyKey, OrderId, OrderRef, Sequence};
 use crate::market_data::slab::{Slab, Slot};
 use crate::market_data::trades::Fills;
@@ -107,7 +107,7 @@ impl Orders {
     /// it is told otherwise, and hides an older one of the same id from [`Orders::find`].
     pub(super) fn insert(&mut self, new: &NewOrder, placed: Sequence, now: Timestamp) -> Slot {
         let client = self.client(&new.client);
-        self.put(OrderRow {
+        let slot = self.put(OrderRow {
             id: new.id.id().clone(),
             idempotency_key: new.idempotency_key.clone().map(Box::new),
             kind: new.kind,
@@ -123,14 +123,23 @@ impl Orders {
             state: OrderState::Resting,
             side: new.side,
             self_trade_prevention: new.self_trade_prevention,
-        })
+        });
+        self.index_id(slot);
+        slot
     }
 
-    /// Takes in an order that was held before; all of them come oldest placement first. Which of
-    /// them closed, and when, is told by [`Orders::close`].
-    pub(super) fn restore(&mut self, order: Order, fills: Option<Box<Fills>>) -> Slot {
+    /// Takes in an order that was held before; all of them come oldest placement first, and are
+    /// found by their ids, which are gathered here, from [`Orders::index`] on. Which of them
+    /// closed, and when, is told by [`Orders::close`].
+    pub(super) fn restore(
+        &mut self,
+        order: Order,
+        fills: Option<Box<Fills>>,
+        ids: &mut Gathered<Slot>,
+    ) {
         let client = self.client(&order.client);
-        self.put(OrderRow {
+        let hash = self.hasher.hash_one(order.id.as_bytes());
+        let slot = self.put(OrderRow {
             id: order.id,
             idempotency_key: order.idempotency_key.map(Box::new),
             kind: order.kind,
@@ -146,7 +155,8 @@ impl Orders {
             state: order.state,
             side: order.side,
             self_trade_prevention: order.self_trade_prevention,
-        })
+        });
+        ids.push(hash, slot);
     }
 
     /// Puts a row in as its client's newest.
@@ -160,7 +170,6 @@ impl Orders {
         }
         self.clients.get_mut(client).newest = Some(slot);
         self.by_placement.insert(placed, slot);
-        self.index_id(slot);
         slot
     }
 
@@ -181,6 +190,18 @@ impl Orders {
         let hash = self.hasher.hash_one(id.as_bytes());
         self.by_id
             .insert(hash, slot, |other| rows.get(other).id == *id);
+    }
+
+    /// Lets orders be found by their ids, a newer one in an older's place.
+    pub(super) fn index(&mut self, ids: Gathered<Slot>) {
+        let rows = &self.rows;
+        self.by_id
+            .insert_all(ids, |one, other| rows.get(one).id == rows.get(other).id);
+    }
+
+    /// Makes room for so many orders.
+    pub(super) fn make_room(&mut self, count: usize) {
+        self.rows.make_room(count);
     }
 
     /// Notes that the order closed. It stays readable until `closed_max` others have closed, its
@@ -326,9 +347,14 @@ impl Orders {
         self.closed.iter().copied()
     }
 
-    /// The ids that name an order here, in no order.
-    pub(super) fn ids(&self) -> impl Iterator<Item = &OrderId> {
-        self.by_id.iter().map(|slot| &self.rows.get(slot).id)
+    /// The ids that name a closed order here.
+    pub(super) fn closed_ids(&self) -> impl Iterator<Item = &OrderId> {
+        let ids = self
+            .closed
+            .iter()
+            .map(|slot| (slot, &self.rows.get(*slot).id));
+        ids.filter(|(slot, id)| self.find(id) == Some(**slot))
+            .map(|(_, id)| id)
     }
 
     pub(super) const fn restore_newest_let_go(&mut self, newest: Sequence) {

@@ -35,6 +35,11 @@ impl<T> Default for Slab<T> {
 }
 
 impl<T> Slab<T> {
+    /// Makes room for so many rows, as if they had come one by one.
+    pub(super) fn make_room(&mut self, count: usize) {
+        self.rows.reserve(count.next_power_of_two());
+    }
+
     pub(super) fn insert(&mut self, row: T) -> Slot {
         if let Some(slot) = self.free.pop()
             && let Some(place) = self.rows.get_mut(slot.index())

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::hash_index::Gathered;
 use crate::id::{ClientId, OrderId, Sequence, TradeNumber};
 use crate::instrument::Instrument;
 use crate::market_data::candles::{CandlesLetGo, KeptCandle, OpenDays, RecentCandles};
@@ -137,9 +138,9 @@ impl MarketData {
             .map(|slot| self.orders.get(slot).placed)
     }
 
-    /// The ids by which the clients' orders in memory are found, in no order.
-    pub fn order_ids(&self) -> impl Iterator<Item = &OrderId> {
-        self.orders.ids()
+    /// The ids by which clients' closed orders in memory are found. Those that rest have theirs.
+    pub fn closed_order_ids(&self) -> impl Iterator<Item = &OrderId> {
+        self.orders.closed_ids()
     }
 }
 
@@ -159,6 +160,8 @@ pub struct MarketDataRestorer {
     market: MarketData,
     /// Oldest first.
     trades: Vec<Arc<Trade>>,
+    /// Under which the orders will be found.
+    ids: Gathered<Slot>,
 }
 
 impl MarketDataRestorer {
@@ -187,7 +190,11 @@ impl MarketDataRestorer {
         let from = trades.len().saturating_sub(newest);
         let recent = trades.get(from..).unwrap_or_default();
         market.trades.restore(recent, trades.last().cloned());
-        Self { market, trades }
+        Self {
+            market,
+            trades,
+            ids: Gathered::default(),
+        }
     }
 
     /// Takes the [`MarketData::kept_candles`] and the newest that was let go of.
@@ -198,6 +205,11 @@ impl MarketDataRestorer {
     /// Takes the [`MarketData::open_days`].
     pub fn open_days(&mut self, days: Vec<DayPositions>) {
         self.market.open_days = OpenDays::restore(days);
+    }
+
+    /// Makes room for so many orders.
+    pub fn make_room(&mut self, orders: usize) {
+        self.market.orders.make_room(orders);
     }
 
     /// Takes the next of [`MarketData::kept_orders`].
@@ -224,7 +236,7 @@ impl MarketDataRestorer {
             ))
         });
         if order.placed.index == 0 {
-            self.market.orders.restore(order, fills);
+            self.market.orders.restore(order, fills, &mut self.ids);
             return;
         }
         let price = order.kind.price().expect("a mirrored order has a price");
@@ -258,6 +270,7 @@ impl MarketDataRestorer {
     /// The market data. Of what the limits leave no room for, the oldest is let go of.
     #[must_use]
     pub fn finish(mut self) -> MarketData {
+        self.market.orders.index(self.ids);
         self.market.orders.let_go(&mut Vec::new());
         self.market
     }

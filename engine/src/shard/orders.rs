@@ -1,7 +1,7 @@
 //! The open orders of clients: found by handle, by id, and by client from the oldest on.
 
 use crate::book::{ClientNumber, Handle};
-use crate::hash_index::HashIndex;
+use crate::hash_index::{Gathered, HashIndex};
 use crate::id::{ClientId, OrderId, Sequence};
 use crate::order::{SelfTradePrevention, TimeInForce};
 use crate::quantity::Quantity;
@@ -111,19 +111,51 @@ impl OpenOrders {
     /// Takes in an order, the newest of its client's, under its id's hash; its client has
     /// entered.
     pub(super) fn insert(&mut self, handle: Handle, order: OpenOrder, hash: u64) {
-        let client = self.clients.get_mut(order.client);
+        let (client, side) = (order.client, order.side);
+        self.put(handle, order);
+        self.put_newest(handle, client, side);
+        self.by_id.insert_new(hash, handle);
+    }
+
+    /// Takes in an order that is neither to be found by its id nor among its client's before
+    /// [`OpenOrders::put_newest`] and [`OpenOrders::index`] tell of it.
+    #[expect(clippy::expect_used, reason = "a bug stops its shard")]
+    pub(super) fn put(&mut self, handle: Handle, order: OpenOrder) {
+        let index = handle.index();
+        if self.orders.len() <= index {
+            self.orders.resize_with(index + 1, || None);
+            self.links.resize_with(index + 1, Links::default);
+        }
+        let place = self.orders.get_mut(index).expect("made large enough");
+        assert!(place.is_none(), "a handle names one order at a time");
+        *place = Some(order);
+    }
+
+    /// Makes an order the newest of its client's; its client has entered.
+    pub(super) fn put_newest(&mut self, handle: Handle, client: ClientNumber, side: Side) {
+        let client = self.clients.get_mut(client);
         client.hold();
-        let chain = client.chain_mut(order.side);
+        let chain = client.chain_mut(side);
         let older = chain.newest.replace(handle);
         if older.is_none() {
             chain.oldest = Some(handle);
         }
-        self.put(handle, order);
         *self.links_mut(handle) = Links { older, newer: None };
         if let Some(older) = older {
             self.links_mut(older).newer = Some(handle);
         }
-        self.by_id.insert_new(hash, handle);
+    }
+
+    /// Lets orders be found by their ids, whose hashes are gathered here.
+    pub(super) fn index(&mut self, ids: Gathered<Handle>) {
+        self.by_id.insert_all(ids, |_, _| false);
+    }
+
+    /// Makes room for so many orders, as if they had come one by one.
+    pub(super) fn make_room(&mut self, count: usize) {
+        let room = count.next_power_of_two();
+        self.orders.reserve(room);
+        self.links.reserve(room);
     }
 
     /// Takes an order out, which stands under this hash.
@@ -173,18 +205,6 @@ impl OpenOrders {
         if newer.is_none() {
             chain.newest = previous;
         }
-    }
-
-    #[expect(clippy::expect_used, reason = "a bug stops its shard")]
-    fn put(&mut self, handle: Handle, order: OpenOrder) {
-        let index = handle.index();
-        if self.orders.len() <= index {
-            self.orders.resize_with(index + 1, || None);
-            self.links.resize_with(index + 1, Links::default);
-        }
-        let place = self.orders.get_mut(index).expect("made large enough");
-        assert!(place.is_none(), "a handle names one order at a time");
-        *place = Some(order);
     }
 
     #[expect(clippy::expect_used, reason = "a bug stops its shard")]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::book::ClientNumber;
 use crate::command::{FeedSource, MirrorLevel, MirrorScope};
 use crate::event::MirrorMaker;
+use crate::hash_index::Gathered;
 use crate::id::{ClientId, IdempotencyKey, OrderId, Sequence, TradeNumber};
 use crate::instrument::Instrument;
 use crate::order::{OrderKind, OrderState, SelfTradePrevention, TimeInForce};
@@ -157,7 +158,19 @@ impl Shard {
     /// # Panics
     /// When the state is none that a shard exports: its orders' quantities are a bug's.
     #[must_use]
-    pub fn import(instrument: Arc<Instrument>, limits: ShardLimits, state: ShardState) -> Self {
+    pub fn import(instrument: Arc<Instrument>, limits: ShardLimits, mut state: ShardState) -> Self {
+        let resting = std::mem::take(&mut state.resting);
+        Self::import_beside(instrument, limits, &resting, state)
+    }
+
+    /// The same, where the resting orders stand apart from the rest of the state.
+    pub(crate) fn import_beside(
+        instrument: Arc<Instrument>,
+        limits: ShardLimits,
+        resting: &[RestingOrder],
+        state: ShardState,
+    ) -> Self {
+        assert!(state.resting.is_empty(), "the resting orders stand apart");
         let mut shard = Self::new(instrument, limits);
         shard.sequence = state.sequence;
         shard.last_trade = state.last_trade;
@@ -167,7 +180,7 @@ impl Shard {
         shard.last_closed_day = state.last_closed_day;
         shard.mirror_source = state.mirror_source;
         shard.positions = state.feed_positions;
-        shard.rest(state.resting);
+        shard.rest(resting);
         shard
             .book
             .restore_mirror(MirrorScope::Whole, &state.mirror_targets);
@@ -183,41 +196,43 @@ impl Shard {
     }
 
     /// Puts every order into the book in its queue's order, and into its client's chain by age.
-    fn rest(&mut self, resting: Vec<RestingOrder>) {
-        let mut clients = Vec::with_capacity(resting.len());
+    fn rest(&mut self, resting: &[RestingOrder]) {
+        self.orders.make_room(resting.len());
+        let mut ids = Gathered::default();
+        let mut ages = Vec::with_capacity(resting.len());
         for order in resting {
             match order {
                 RestingOrder::Client(order) => {
                     let client = self.orders.enter(&order.client);
-                    let handle =
-                        self.book
-                            .restore_insert(client, order.side, order.price, order.remaining);
-                    clients.push((handle, client, order));
+                    let (side, price) = (order.side, order.price);
+                    let handle = self
+                        .book
+                        .restore_insert(client, side, price, order.remaining);
+                    ids.push(self.id_hasher.hash(&order.id), handle);
+                    ages.push((order.placed, handle, client, side));
+                    let order = OpenOrder {
+                        id: order.id.clone(),
+                        placed: order.placed,
+                        client,
+                        side,
+                        time_in_force: order.time_in_force,
+                        self_trade_prevention: order.self_trade_prevention,
+                        quantity: order.quantity,
+                    };
+                    self.orders.put(handle, order);
                 }
                 RestingOrder::Mirror(MirrorResting { side, price, order }) => {
                     let remaining = order.quantity - order.filled_quantity;
                     let mirror = ClientNumber::MIRROR;
-                    let handle = self.book.restore_insert(mirror, side, price, remaining);
-                    self.mirrored.insert(handle, order);
+                    let handle = self.book.restore_insert(mirror, *side, *price, remaining);
+                    self.mirrored.insert(handle, order.clone());
                 }
             }
         }
-        clients.sort_unstable_by_key(|(_, _, order)| order.placed);
-        for (handle, client, order) in clients {
-            let hash = self.id_hasher.hash(&order.id);
-            self.orders.insert(
-                handle,
-                OpenOrder {
-                    id: order.id,
-                    placed: order.placed,
-                    client,
-                    side: order.side,
-                    time_in_force: order.time_in_force,
-                    self_trade_prevention: order.self_trade_prevention,
-                    quantity: order.quantity,
-                },
-                hash,
-            );
+        self.orders.index(ids);
+        ages.sort_unstable_by_key(|(placed, ..)| *placed);
+        for (_, handle, client, side) in ages {
+            self.orders.put_newest(handle, client, side);
             self.orders.leave(client);
         }
     }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::analytics;
+use super::resting::Resting;
 use super::shard::{Clients, idempotency_key, order_id};
 use super::{
-    Resting, WireOrderKind, WireOrderState, WireSelfTradePrevention, WireSide, list, put_length,
+    WireOrderKind, WireOrderState, WireSelfTradePrevention, WireSide, list, put_length, room,
 };
 use crate::id::{IdempotencyKey, OrderRef, Sequence, TradeNumber};
 use crate::instrument::Instrument;
@@ -94,7 +95,7 @@ enum WireWhat<'a> {
     },
 }
 
-pub(super) fn encode(market_data: &MarketData, resting: &Resting<'_>, bytes: &mut Vec<u8>) {
+pub(super) fn encode(market_data: &MarketData, mut resting: Resting<'_>, bytes: &mut Vec<u8>) {
     let newest_trades = market_data.newest_trades();
     append_bare(&WireHead::of(&market_data.marks(), newest_trades), bytes);
     let trades = market_data.kept_trades();
@@ -104,9 +105,10 @@ pub(super) fn encode(market_data: &MarketData, resting: &Resting<'_>, bytes: &mu
     }
     put_length(market_data.kept_order_count(), bytes);
     for kept in market_data.kept_orders() {
-        let known = resting.get(&kept.order.placed.sequence);
-        let known = known.filter(|_| kept.order.placed.index == 0);
-        append_bare(&WireRow::of(&kept.order, known.copied()), bytes);
+        let placed = kept.order.placed;
+        let is_clients = placed.index == 0;
+        let known = is_clients.then(|| resting.pass(placed.sequence)).flatten();
+        append_bare(&WireRow::of(&kept.order, known), bytes);
         put_length(kept.trades.len(), bytes);
         for number in kept.trades {
             append_bare(&number.get(), bytes);
@@ -124,7 +126,7 @@ pub(super) fn decode(
     bytes: &mut &[u8],
     instrument: Arc<Instrument>,
     limits: MarketDataLimits,
-    resting: &Resting<'_>,
+    mut resting: Resting<'_>,
 ) -> Result<MarketData, RecordError> {
     let head: WireHead = take(bytes)?;
     let mut clients = Clients::default();
@@ -136,9 +138,10 @@ pub(super) fn decode(
     let mut market_data =
         MarketDataRestorer::new(instrument, limits, head.into_marks(), trades, newest);
     let orders: u64 = take(bytes)?;
+    market_data.make_room(room::<Order>(orders, bytes));
     for _ in 0..orders {
         let row: WireRow<'_> = take(bytes)?;
-        let order = row.into_order(resting, &mut clients)?;
+        let order = row.into_order(&mut resting, &mut clients)?;
         let trades = list(bytes, |bytes| Ok(TradeNumber::new(take(bytes)?)))?;
         market_data.order(KeptOrder { order, trades });
     }
@@ -274,7 +277,7 @@ impl<'a> WireRow<'a> {
 
     fn into_order(
         self,
-        resting: &Resting<'_>,
+        resting: &mut Resting<'_>,
         clients: &mut Clients,
     ) -> Result<Order, RecordError> {
         let placed = OrderRef {
@@ -285,7 +288,7 @@ impl<'a> WireRow<'a> {
         // What only one of the two knows is filled in below.
         let mut order = match self.what {
             WireWhat::RestingClients => {
-                let known = resting.get(&placed.sequence);
+                let known = resting.pass(placed.sequence);
                 resting_order(known.ok_or(RecordError::OutOfRange { field: "placed" })?)
             }
             WireWhat::Told {
