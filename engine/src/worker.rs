@@ -19,7 +19,7 @@ use crate::command::{Command, Stamped};
 use crate::crashed::CrashedCommands;
 use crate::directory::{Claim, Directory};
 use crate::event::Event;
-use crate::fault::Fault;
+use crate::fault::{Fault, Step};
 use crate::journal::{Durable, JournalSource};
 use crate::market_data::Applied;
 use crate::observer::Observer;
@@ -32,7 +32,7 @@ use crate::shard::{Decision, PREPARED_AT_ONCE, Shard, ShardLimits};
 use crate::supervisor::Panics;
 use crate::time::Clock;
 
-use self::restart::{Crashed, GivenUp};
+use self::restart::{Crashed, GivenUp, strike};
 
 /// Most commands decided before the shard looks up: some 100 µs of work, after which others on
 /// its thread get their turn.
@@ -98,6 +98,9 @@ pub(crate) struct Worker {
     inbox: Vec<Queued>,
     applied: Applied,
     panics: Panics,
+    /// How many commands are prepared before the first of them is decided: one, while it is not
+    /// known which of several the core panicked at.
+    prepared_at_once: usize,
     fault: Option<Fault>,
 }
 
@@ -129,6 +132,7 @@ impl Worker {
             inbox: Vec::with_capacity(DRAIN_COMMANDS_MAX),
             applied: Applied::default(),
             panics: Panics::default(),
+            prepared_at_once: PREPARED_AT_ONCE,
             fault: None,
         }
     }
@@ -179,13 +183,28 @@ impl Worker {
 
     fn decide_all(&mut self, mut waiting: Drain<'_, Queued>) -> Result<(), Crashed> {
         while !waiting.as_slice().is_empty() {
-            let next = waiting.as_slice().iter().take(PREPARED_AT_ONCE);
-            self.shard.prepare(next.filter_map(Queued::command));
-            for queued in waiting.by_ref().take(PREPARED_AT_ONCE) {
+            let at_once = self.prepared_at_once;
+            let next = waiting.as_slice().get(..at_once);
+            self.prepare(next.unwrap_or(waiting.as_slice()))?;
+            for queued in waiting.by_ref().take(at_once) {
                 self.decide(queued)?;
             }
         }
         Ok(())
+    }
+
+    /// Has the core prepare the commands that it decides next, but for those that are refused.
+    fn prepare(&mut self, next: &[Queued]) -> Result<(), Crashed> {
+        let instrument = self.handle.instrument().id;
+        let prepared = catch_unwind(AssertUnwindSafe(|| {
+            let crashed = &self.surroundings.crashed;
+            let commands = next.iter().filter_map(Queued::command);
+            let commands = commands.filter(|command| !crashed.contains(instrument, command));
+            self.shard.prepare(commands.inspect(|command| {
+                strike(self.fault.as_ref(), Step::Preparing, command);
+            }));
+        }));
+        prepared.map_err(|payload| self.crashed_preparing(next, &*payload))
     }
 
     /// Decides a command.
@@ -271,7 +290,7 @@ impl Worker {
             parts.encode(&mut self.building.bytes);
             self.building.record_count += 1;
         }
-        self.strike(&stamped.command);
+        strike(self.fault.as_ref(), Step::Applied, &stamped.command);
         decision
     }
 

@@ -4,10 +4,11 @@ use std::any::Any;
 use std::sync::Arc;
 
 use crate::command::Command;
-use crate::fault::Fault;
+use crate::fault::{Fault, Step};
 use crate::recovery::rebuild_shard;
 use crate::responder::Responder;
 use crate::router::{Asked, Queued, ShardStatus};
+use crate::shard::PREPARED_AT_ONCE;
 use crate::supervisor::{Consequence, Panicked};
 
 use super::{Batch, Worker};
@@ -26,6 +27,28 @@ impl Worker {
         let instrument = self.handle.instrument();
         self.surroundings.crashed.remember(instrument.id, command);
         self.crashed(payload)
+    }
+
+    /// The same of a panic while these were prepared. Where it can't be told which of them it was,
+    /// they are let off, and if it is sent again it is alone.
+    pub(super) fn crashed_preparing(
+        &mut self,
+        next: &[Queued],
+        payload: &(dyn Any + Send),
+    ) -> Crashed {
+        match next {
+            [queued] => {
+                self.prepared_at_once = PREPARED_AT_ONCE;
+                match queued.command() {
+                    Some(command) => self.crashed_by(command, payload),
+                    None => self.crashed(payload),
+                }
+            }
+            _ => {
+                self.prepared_at_once = 1;
+                self.crashed(payload)
+            }
+        }
     }
 
     fn crashed(&self, payload: &(dyn Any + Send)) -> Crashed {
@@ -96,23 +119,19 @@ impl Worker {
     pub(super) fn inject(&mut self, fault: Fault) -> Result<(), Crashed> {
         match fault {
             Fault::Now => Err(self.crashed(&"a test asked for it")),
-            Fault::OnOrder(_) => {
+            Fault::OnOrder(_) | Fault::BeforeOrder(_) => {
                 self.fault = Some(fault);
                 Ok(())
             }
         }
     }
+}
 
-    /// Panics if a test asked for that at this command.
-    #[expect(clippy::panic, reason = "a test asked for it")]
-    pub(super) fn strike(&self, command: &Command) {
-        if self
-            .fault
-            .as_ref()
-            .is_some_and(|fault| fault.strikes(command))
-        {
-            panic!("a test asked for it");
-        }
+/// Panics if a test asked for that at this step of a command.
+#[expect(clippy::panic, reason = "a test asked for it")]
+pub(super) fn strike(fault: Option<&Fault>, step: Step, command: &Command) {
+    if fault.is_some_and(|fault| fault.strikes(step, command)) {
+        panic!("a test asked for it");
     }
 }
 

@@ -80,6 +80,38 @@ fn status(shard: &InstrumentHandle) -> InstrumentStatus {
     shard.market_data().read().status()
 }
 
+// On one thread, where the shard gets its turn when this waits: what is sent until then is prepared
+// together.
+#[tokio::test]
+async fn a_panic_while_commands_are_prepared_costs_the_one_that_it_was_and_lets_the_others_off() {
+    let journal = MemoryJournal::default();
+    let (exchange, _) = start(&journal, 100);
+    let router = exchange.router();
+    let btc = handle(&exchange, "BTC-USD");
+    let fault = Fault::BeforeOrder(OrderId::new("bad").unwrap());
+    router.inject(&btc, fault).await.unwrap();
+    let send = |id: &str| {
+        let (responder, outcome) = Responder::single();
+        let command = keyed(id, Side::Buy, 100, 5);
+        router.submit(&btc, command, responder).unwrap();
+        outcome
+    };
+    for outcome in ["a", "bad", "b"].map(send) {
+        assert_eq!(outcome.await.unwrap(), Err(CallError::ShardRestarting));
+    }
+    let again = |id| insist(router, &btc, keyed(id, Side::Buy, 100, 5));
+    assert!(matches!(again("a").await, Ok(Answer::Placed(_))));
+    // Alone it is known for what it is, and refused from then on.
+    let bad = keyed("bad", Side::Buy, 100, 5);
+    let outcome = router.call(&btc, bad).await;
+    assert_eq!(outcome, Err(CallError::ShardRestarting));
+    assert_eq!(again("bad").await, Err(CallError::CommandRefused));
+    assert!(matches!(again("b").await, Ok(Answer::Placed(_))));
+    assert_eq!(status(&btc), InstrumentStatus::Trading);
+    exchange.stop().await;
+    assert_no_gap(&records(&journal)[&btc.instrument().id]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_panic_the_durable_is_answered_and_the_rest_is_safe_to_repeat() {
     let journal = MemoryJournal::default();
