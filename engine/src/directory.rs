@@ -9,18 +9,13 @@
 //! them may then be said to be on the other's instrument as well, and whoever asks is told to name
 //! the instrument.
 
-mod hashed;
-
 use std::array;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::hash::{BuildHasher, BuildHasherDefault};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
 use foldhash::fast::RandomState;
-use parking_lot::RwLock;
-
-use self::hashed::AsHashed;
 
 use crate::id::{InstrumentId, OrderId};
 use crate::market_data::Applied;
@@ -28,9 +23,6 @@ use crate::market_data::Applied;
 /// How many parts the map has, each with a lock of its own, and moved by itself when it grows. One
 /// part of a million ids fits the cache of a core.
 const PARTS: usize = 64;
-
-/// Where a hash's part is told: between the bits that a part's map looks at.
-const PART_SHIFT: u32 = 40;
 
 /// How often an id is held, by instrument. Nearly always one instrument, once or twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,17 +39,16 @@ enum Holders {
 #[derive(Debug)]
 pub struct Directory {
     /// By the ids' hashes.
-    parts: [RwLock<Part>; PARTS],
+    holders: DashMap<u64, Holders, RandomState>,
     hasher: RandomState,
 }
 
-type Part = HashMap<u64, Holders, BuildHasherDefault<AsHashed>>;
-
 impl Default for Directory {
     fn default() -> Self {
+        let hasher = RandomState::default();
         Self {
-            parts: array::from_fn(|_| RwLock::default()),
-            hasher: RandomState::default(),
+            holders: DashMap::with_hasher_and_shard_amount(hasher.clone(), PARTS),
+            hasher,
         }
     }
 }
@@ -105,7 +96,12 @@ impl Directory {
     }
 
     fn hold_hash(&self, hash: u64, instrument: InstrumentId) {
-        hold(&mut self.part(hash).write(), hash, instrument);
+        match self.holders.entry(hash) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(Holders::One(instrument, 1));
+            }
+            Entry::Occupied(mut occupied) => occupied.get_mut().hold(instrument),
+        }
     }
 
     /// Holds each of these once more on `instrument`, part by part: as [`Directory::hold`] of
@@ -114,27 +110,21 @@ impl Directory {
         let mut hashes: [Vec<u64>; PARTS] = array::from_fn(|_| Vec::new());
         for id in ids {
             let hash = self.hash(id);
-            if let Some(part) = hashes.get_mut(part_of(hash)) {
+            if let Some(part) = hashes.get_mut(self.holders.determine_map(&hash)) {
                 part.push(hash);
             }
         }
-        for (part, hashes) in self.parts.iter().zip(hashes) {
-            let mut part = part.write();
-            part.reserve(hashes.len());
-            for hash in hashes {
-                hold(&mut part, hash, instrument);
-            }
+        for hash in hashes.into_iter().flatten() {
+            self.hold_hash(hash, instrument);
         }
     }
 
     /// Lets go of all that `instrument` holds, however often.
     pub fn release_all(&self, instrument: InstrumentId) {
-        for part in &self.parts {
-            part.write().retain(|_, holders| {
-                holders.release_all(instrument);
-                !holders.is_empty()
-            });
-        }
+        self.holders.retain(|_, holders| {
+            holders.release_all(instrument);
+            !holders.is_empty()
+        });
     }
 
     /// Lets go of `id` once on `instrument`.
@@ -143,7 +133,7 @@ impl Directory {
     }
 
     fn release_hash(&self, hash: u64, instrument: InstrumentId) {
-        if let Entry::Occupied(mut occupied) = self.part(hash).write().entry(hash) {
+        if let Entry::Occupied(mut occupied) = self.holders.entry(hash) {
             occupied.get_mut().release(instrument);
             if occupied.get().is_empty() {
                 occupied.remove();
@@ -164,8 +154,7 @@ impl Directory {
     /// The instruments that hold `id`.
     #[must_use]
     pub fn instruments(&self, id: &OrderId) -> Vec<InstrumentId> {
-        let hash = self.hash(id);
-        match self.part(hash).read().get(&hash) {
+        match self.holders.get(&self.hash(id)).as_deref() {
             None => Vec::new(),
             Some(Holders::One(instrument, _)) => vec![*instrument],
             Some(Holders::Several(several)) => several.iter().map(|held| held.0).collect(),
@@ -179,38 +168,13 @@ impl Directory {
     /// How many ids are held.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.parts.iter().map(|part| part.read().len()).sum()
+        self.holders.len()
     }
 
     /// Whether no id is held.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "a part's number is below their count"
-    )]
-    fn part(&self, hash: u64) -> &RwLock<Part> {
-        &self.parts[part_of(hash)]
-    }
-}
-
-#[expect(
-    clippy::as_conversions,
-    reason = "the upper bits do not matter to the remainder"
-)]
-const fn part_of(hash: u64) -> usize {
-    (hash >> PART_SHIFT) as usize % PARTS
-}
-
-fn hold(part: &mut Part, hash: u64, instrument: InstrumentId) {
-    match part.entry(hash) {
-        Entry::Vacant(vacant) => {
-            vacant.insert(Holders::One(instrument, 1));
-        }
-        Entry::Occupied(mut occupied) => occupied.get_mut().hold(instrument),
+        self.holders.is_empty()
     }
 }
 
