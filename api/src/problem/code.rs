@@ -80,7 +80,7 @@ codes! {
     /// A `post_only` order would have traded.
     PostOnlyWouldCross = "post_only_would_cross", CONFLICT, "The order would trade at once";
     /// The request is not a valid order.
-    InvalidOrder = "invalid_order", UNPROCESSABLE_ENTITY, "The order is not valid";
+    InvalidOrder = "invalid_order", UNPROCESSABLE_ENTITY, "The request is not valid";
     /// An order names an instrument that does not exist.
     UnknownInstrument = "unknown_instrument", UNPROCESSABLE_ENTITY, "There is no such instrument";
     /// The key was used before with another request.

@@ -24,7 +24,7 @@ pub fn read_object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Problem> 
         serde_json::from_str(text)
     } else {
         serde_json::from_str::<IgnoredAny>(text)
-            .and_then(|_| Err(serde::de::Error::custom("the body must be a JSON object")))
+            .and_then(|_| Err(serde::de::Error::custom("what was sent must be a JSON object")))
     };
     parsed.map_err(|error| {
         // What is wrong with the shape may stand before what is no JSON at all.

@@ -313,7 +313,7 @@ object! {
     example {
         "status": 422,
         "problem": {
-            "type": "urn:shardbook:problem:invalid_order", "title": "The order is not valid",
+            "type": "urn:shardbook:problem:invalid_order", "title": "The request is not valid",
             "status": 422, "detail": "side: is required", "code": "invalid_order",
             "errors": [{"field": "side", "message": "is required"}]
         }
@@ -330,7 +330,7 @@ object! {
         "results": [{
             "status": 422,
             "problem": {
-                "type": "urn:shardbook:problem:invalid_order", "title": "The order is not valid",
+                "type": "urn:shardbook:problem:invalid_order", "title": "The request is not valid",
                 "status": 422, "detail": "side: is required", "code": "invalid_order",
                 "errors": [{"field": "side", "message": "is required"}]
             }

@@ -37,7 +37,7 @@ object! {
         pub order: Option<Box<OrderView>>,
     }
     example {
-        "type": "urn:shardbook:problem:invalid_order", "title": "The order is not valid",
+        "type": "urn:shardbook:problem:invalid_order", "title": "The request is not valid",
         "status": 422, "detail": "price: 70150.505 is not a multiple of the tick size 0.01; the nearest valid prices are 70150.50 and 70150.51",
         "code": "invalid_order",
         "errors": [{
