@@ -49,8 +49,8 @@ use uuid::Uuid;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// How long the exchange goes on, order by order, until its memory is looked at: what the start
-/// has let go of is given back to the machine some time later.
+/// How long the exchange goes on, order by order, until its memory is looked at: what was needed
+/// for a while is given back to the machine some time later.
 const GOES_ON: Duration = Duration::from_secs(2);
 
 /// Orders sent before their answers are waited for.
@@ -173,6 +173,7 @@ async fn fill(directory: &Path, orders: u64) {
         }
         placed = until;
     }
+    go_on(&exchange, orders).await;
     println!("{orders} orders rest; {} MB resident", resident("VmRSS:"));
     let begun = Instant::now();
     exchange.stop().await;
@@ -197,14 +198,7 @@ async fn start(directory: &Path) {
         .recovery()
         .iter()
         .map(|report| report.records_replayed);
-    let begun = Instant::now();
-    let mut number = resting;
-    while begun.elapsed() < GOES_ON {
-        let router = exchange.router();
-        router.call(&on, order(number)).await.unwrap();
-        router.call(&on, cancel(number)).await.unwrap();
-        number += 1;
-    }
+    go_on(&exchange, resting).await;
     println!(
         "  {resting} orders rest after {elapsed:.2?}, {} records replayed; {} MB resident, {} MB at most",
         replayed.sum::<u64>(),
@@ -213,6 +207,17 @@ async fn start(directory: &Path) {
     );
     // A stop would make a checkpoint, which nobody looks at.
     std::process::exit(0);
+}
+
+/// Places orders numbered on from here, and cancels each, for some time.
+async fn go_on(exchange: &Exchange, from: u64) {
+    let router = exchange.router();
+    let on = router.first_instrument().unwrap();
+    let begun = Instant::now();
+    for number in (from..).take_while(|_| begun.elapsed() < GOES_ON) {
+        router.call(&on, order(number)).await.unwrap();
+        router.call(&on, cancel(number)).await.unwrap();
+    }
 }
 
 /// Takes a snapshot, and cancels one order after the other meanwhile.

@@ -52,16 +52,6 @@ pub enum Settled {
     Before(Settlement),
 }
 
-impl Settled {
-    /// The settlement.
-    #[must_use]
-    pub fn into_settlement(self) -> Settlement {
-        match self {
-            Self::Now(settlement) | Self::Before(settlement) => settlement,
-        }
-    }
-}
-
 /// Why a day is not settled.
 #[derive(Debug, Error)]
 pub enum SettlementError {

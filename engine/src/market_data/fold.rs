@@ -1,19 +1,19 @@
 //! Applies one record to the market data.
 
+mod told;
+mod trade;
+
 use std::sync::Arc;
 
 use crate::answer::Answer;
 use crate::command::{Command, Tape};
-use crate::event::{Event, Maker, Priority};
+use crate::event::{Event, Priority};
 use crate::id::{ClientId, OrderId, OrderRef, TradeNumber};
 use crate::market_data::change::{Applied, Change, ChangeId, ChangeKind};
 use crate::market_data::mirror::MirrorRow;
 use crate::market_data::slab::Slot;
 use crate::market_data::{InstrumentStatus, MarketData};
-use crate::order::{
-    CancelReason, Order, OrderKind, OrderState, OrderWithTrades, SelfTradePrevention,
-    TRADES_SHOWN_MAX, Trade, TradeParty,
-};
+use crate::order::{CancelReason, Order, OrderKind, OrderState, SelfTradePrevention};
 use crate::price::Price;
 use crate::quantity::{Notional, Quantity};
 use crate::record::Record;
@@ -80,12 +80,6 @@ struct Fold<'a> {
     next_trade: TradeNumber,
     /// How many changes the record has yielded so far.
     changes: u32,
-}
-
-/// One side of a trade in the making.
-struct Taker {
-    party: TradeParty,
-    side: Side,
 }
 
 impl Fold<'_> {
@@ -160,138 +154,6 @@ impl Fold<'_> {
                 quantity,
             } => self.add_mirror(*index, *side, *price, *quantity),
             Event::MirrorReduced { order, quantity } => self.reduce_mirror(*order, *quantity),
-        }
-    }
-
-    fn trade(&mut self, maker: &Maker, price: Price, quantity: Quantity) {
-        let taker = self.taker();
-        let maker_party = self.maker_party(maker);
-        let (buy, sell) = match taker.side {
-            Side::Buy => (taker.party, maker_party),
-            Side::Sell => (maker_party, taker.party),
-        };
-        let trade = Arc::new(Trade {
-            number: self.next_trade,
-            buy,
-            sell,
-            price,
-            quantity,
-            taker_side: taker.side,
-            sequence: self.record.sequence,
-            timestamp: self.record.timestamp,
-        });
-        self.next_trade = self.next_trade.next();
-        self.fill_taker(&trade);
-        self.fill_maker(maker, &trade);
-        self.market.trades.push(Arc::clone(&trade));
-        self.market.candles.add(&trade);
-        self.market.open_days.add(&trade);
-        self.tell(ChangeKind::Trade(trade));
-    }
-
-    #[expect(clippy::panic, reason = "a bug stops its shard")]
-    fn taker(&self) -> Taker {
-        match &self.incoming {
-            Incoming::None => panic!("a trade has an incoming order"),
-            Incoming::Client(slot) => {
-                let row = self.market.orders.get(*slot);
-                Taker {
-                    party: self.client_party(*slot),
-                    side: row.side,
-                }
-            }
-            Incoming::Mirror(order) => Taker {
-                party: self.mirror_party(*order),
-                side: match self.market.mirror.get(*order) {
-                    Some(row) => row.side,
-                    None => panic!("a mirrored order that trades is there"),
-                },
-            },
-            Incoming::Tape(order) => Taker {
-                party: TradeParty {
-                    order_id: order.id.clone(),
-                    placed: order.placed,
-                    client: order.client.clone(),
-                },
-                side: order.side,
-            },
-        }
-    }
-
-    fn maker_party(&self, maker: &Maker) -> TradeParty {
-        match maker {
-            Maker::Client(order) => self.client_party(self.resting(*order)),
-            Maker::Mirror(maker) => self.mirror_party(maker.order),
-        }
-    }
-
-    fn client_party(&self, slot: Slot) -> TradeParty {
-        let row = self.market.orders.get(slot);
-        TradeParty {
-            order_id: row.id.clone(),
-            placed: OrderRef::single(row.placed),
-            client: self.market.orders.client_of(slot).clone(),
-        }
-    }
-
-    fn mirror_party(&self, order: OrderRef) -> TradeParty {
-        TradeParty {
-            order_id: OrderId::mirror(order),
-            placed: order,
-            client: self.market.mirror.client().clone(),
-        }
-    }
-
-    fn fill_taker(&mut self, trade: &Arc<Trade>) {
-        match &mut self.incoming {
-            Incoming::None => {}
-            Incoming::Client(slot) => {
-                let slot = *slot;
-                self.market.orders.get_mut(slot).add_fill(trade);
-                self.touch(slot);
-            }
-            Incoming::Mirror(order) => self.market.mirror.get_mut(*order).add_fill(trade),
-            Incoming::Tape(order) => {
-                let lots = order.filled_quantity.lots() + trade.quantity.lots();
-                order.filled_quantity = Quantity::new(lots).unwrap_or(order.quantity);
-                order.filled_notional += trade.price * trade.quantity;
-                order.trade_count += 1;
-            }
-        }
-    }
-
-    fn fill_maker(&mut self, maker: &Maker, trade: &Arc<Trade>) {
-        let side = trade.taker_side.opposite();
-        let remaining = match maker {
-            Maker::Client(order) => {
-                let slot = self.resting(*order);
-                self.touch(slot);
-                let row = self.market.orders.get_mut(slot);
-                row.add_fill(trade);
-                let remaining = row.remaining_quantity();
-                if remaining.is_zero() {
-                    row.state = OrderState::Filled;
-                    self.market.orders.close(slot);
-                }
-                remaining
-            }
-            Maker::Mirror(maker) => {
-                let row = self.market.mirror.get_mut(maker.order);
-                row.add_fill(trade);
-                row.updated = self.record.sequence;
-                row.updated_at = self.record.timestamp;
-                let remaining = row.remaining_quantity();
-                if remaining.is_zero() {
-                    self.market.mirror.remove(maker.order, self.record.sequence);
-                }
-                remaining
-            }
-        };
-        let depth = &mut self.market.depth;
-        if remaining.is_zero() {
-            depth.leave(side, trade.price, trade.quantity);
-        } else {
-            depth.shrink(side, trade.price, trade.quantity);
         }
     }
 
@@ -460,60 +322,6 @@ impl Fold<'_> {
         self.market.touched.clear();
         self.market.orders.let_go(&mut self.applied.let_go);
         answer
-    }
-
-    /// What the sender is told. The first order touched, told of in the change at `first_order`,
-    /// is the one that was placed, cancelled or amended.
-    fn answer(&self, touched: &[Slot], first_order: usize) -> Answer {
-        let order = || match self
-            .applied
-            .changes
-            .get(first_order)
-            .map(|change| &change.kind)
-        {
-            Some(ChangeKind::Order(order)) => Arc::clone(order),
-            Some(ChangeKind::Trade(_) | ChangeKind::Delta(_)) | None => {
-                unreachable!("the command touches its order")
-            }
-        };
-        // All trades of the record are those of the order that came in by it.
-        let with_trades = || OrderWithTrades {
-            order: Order::clone(&order()),
-            trades: self.newest_told(first_order),
-        };
-        match &self.record.command {
-            Command::Place(_) => Answer::Placed(with_trades()),
-            Command::Cancel(_) => Answer::Cancelled(order()),
-            Command::Amend(_) => Answer::Amended(with_trades()),
-            Command::MassCancel(_) => Answer::MassCancelled(
-                touched
-                    .iter()
-                    .map(|slot| self.market.orders.get(*slot).id.clone())
-                    .collect(),
-            ),
-            Command::Tape(_)
-            | Command::Mirror(_)
-            | Command::WithdrawMirror
-            | Command::Halt
-            | Command::Resume
-            | Command::CloseDay(_) => Answer::Applied,
-        }
-    }
-
-    /// The newest [`TRADES_SHOWN_MAX`] trades of the record, oldest first; the changes up to
-    /// `end` tell of them last.
-    fn newest_told(&self, end: usize) -> Vec<Arc<Trade>> {
-        let own = |change: &Change| match &change.kind {
-            ChangeKind::Trade(trade) if change.id.sequence == self.record.sequence => {
-                Some(Arc::clone(trade))
-            }
-            ChangeKind::Trade(_) | ChangeKind::Order(_) | ChangeKind::Delta(_) => None,
-        };
-        let told = self.applied.changes.get(..end).unwrap_or_default();
-        let newest = told.iter().rev().map_while(own).take(TRADES_SHOWN_MAX);
-        let mut trades: Vec<_> = newest.collect();
-        trades.reverse();
-        trades
     }
 
     /// Notes that the record changes a client's order; to be called before it does.

@@ -157,12 +157,6 @@ impl MarketData {
         OrdersPart { orders, rest: None }
     }
 
-    /// One client's open orders, newest first.
-    pub fn open_orders(&self, client: &ClientId) -> impl Iterator<Item = Order> {
-        self.orders(OrdersOf::Client(client), None)
-            .filter(Order::is_open)
-    }
-
     /// What memory does not have.
     #[must_use]
     pub const fn let_go(&self) -> LetGo {

@@ -12,7 +12,7 @@ use shardbook_storage::entity::decimal::ExactDecimal;
 use shardbook_storage::entity::settlement_line::Model as Line;
 use shardbook_storage::settlement::Settlements;
 
-use super::settlements::{NOW, assert_settlement, symbols};
+use super::settlements::{NOW, assert_settlement, settlement_of, symbols};
 use super::*;
 
 /// A million units to each tick and lot, at the scales that are farthest apart.
@@ -111,7 +111,7 @@ async fn the_largest_trades_are_summed_up_and_settled_to_the_last_digit() {
         let settlements = Settlements::new(database.clone(), EXCHANGE);
         let day = exchange.markets[0].closed[1];
         let settled = settlements.settle(day, &symbols(&exchange), NOW).await;
-        let settlement = settled.unwrap().into_settlement();
+        let settlement = settlement_of(settled.unwrap());
         assert_settlement(&exchange, day, &settlement);
         for market in &exchange.markets {
             assert_cash(market, day, &settlement.lines);

@@ -52,6 +52,13 @@ fn lines(exchange: &Exchange, day: Day) -> Vec<settlement_line::Model> {
     lines
 }
 
+/// Whoever settled it.
+pub(crate) fn settlement_of(settled: Settled) -> Settlement {
+    match settled {
+        Settled::Now(settlement) | Settled::Before(settlement) => settlement,
+    }
+}
+
 pub(crate) fn assert_settlement(exchange: &Exchange, day: Day, settlement: &Settlement) {
     let expected = lines(exchange, day);
     assert_eq!(settlement.lines, expected);
@@ -129,7 +136,7 @@ async fn many_who_settle_a_day_at_once_while_it_is_traded_get_one_settlement() {
         for settled in settled {
             let settled = settled.unwrap();
             now += usize::from(matches!(settled, Settled::Now(_)));
-            assert_settlement(&exchange, busy, &settled.into_settlement());
+            assert_settlement(&exchange, busy, &settlement_of(settled));
         }
         assert_eq!(now, 1);
         exchange.assert_projected(&database).await;
@@ -161,7 +168,7 @@ async fn a_settlement_killed_anywhere_leaves_nothing_or_all_of_it() {
                 }
                 continue;
             };
-            let settlement = settled.unwrap().into_settlement();
+            let settlement = settlement_of(settled.unwrap());
             assert_settlement(&exchange, busy, &settlement);
             assert_eq!(found, Some(settlement));
             break;

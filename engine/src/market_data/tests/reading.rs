@@ -54,7 +54,8 @@ pub(super) fn check_reads(naive: &Naive, market: &MarketData) {
     for client in [client(0), client(1), client(2), ClientId::binance_depth()] {
         let mut orders = in_memory();
         orders.retain(|order| order.client == client && order.is_open());
-        assert_eq!(market.open_orders(&client).collect::<Vec<_>>(), orders);
+        let listed = market.orders(OrdersOf::Client(&client), None);
+        assert_eq!(listed.filter(Order::is_open).collect::<Vec<_>>(), orders);
     }
     if let Some(middle) = in_memory().get(3).map(|order| order.placed) {
         let listed = market.orders(OrdersOf::Everyone, Some(middle));
