@@ -1,6 +1,6 @@
 //! The wire's types: what JSON looks like, with the words that document it.
 //!
-//! Each is declared once, through the macros of [`object`], as the struct that serde writes or
+//! Each is declared once, through the macros of `object`, as the struct that serde writes or
 //! reads and as the schema that the OpenAPI document shows. They are made from the engine's types
 //! here and nowhere else.
 

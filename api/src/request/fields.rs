@@ -23,8 +23,11 @@ pub fn read_object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Problem> 
     let parsed = if is_object {
         serde_json::from_str(text)
     } else {
-        serde_json::from_str::<IgnoredAny>(text)
-            .and_then(|_| Err(serde::de::Error::custom("what was sent must be a JSON object")))
+        serde_json::from_str::<IgnoredAny>(text).and_then(|_| {
+            Err(serde::de::Error::custom(
+                "what was sent must be a JSON object",
+            ))
+        })
     };
     parsed.map_err(|error| {
         // What is wrong with the shape may stand before what is no JSON at all.
