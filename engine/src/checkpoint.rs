@@ -132,11 +132,12 @@ pub trait CheckpointStore: Send + Sync {
     -> Result<(), CheckpointError>;
 }
 
-/// How far the database has taken the journals in. What it has not is never trimmed.
+/// How far the database has taken the journals in for good. What it has not is never trimmed.
 pub trait Projected: Send + Sync {
-    /// The position of a partition up to which the database holds everything; `None` while that
-    /// is not known.
-    fn committed(&self, partition: PartitionId) -> Option<Position>;
+    /// The position of a partition up to which the database holds everything even after a power
+    /// failure; `None` while that is not known. Where it is before `wanted` the database is told to
+    /// flush what it has, and a later call may be answered with more.
+    fn flushed(&self, partition: PartitionId, wanted: Position) -> Option<Position>;
 }
 
 /// A partition's checkpoints, as the engine's tasks share them.

@@ -236,7 +236,8 @@ impl Checkpointer {
                 return;
             }
         };
-        if let Some(needed) = needed_from(&manifests, projected.committed(self.partition)) {
+        let flushed = |wanted| projected.flushed(self.partition, wanted);
+        if let Some(needed) = needed_from(&manifests, flushed) {
             self.needed_from.store(needed.get(), Ordering::Relaxed);
         }
     }
@@ -254,14 +255,17 @@ enum Made {
 }
 
 /// The oldest frame that is still needed: by the older of two checkpoints, should the newer turn
-/// out bad, or by the database. `None` while there are not two, or it is not known how far the
-/// database has come.
-fn needed_from(manifests: &[Manifest], committed: Option<Position>) -> Option<Position> {
+/// out bad, or by the database, which is asked only then. `None` while there are not two, or it is
+/// not known how far the database has come.
+fn needed_from(
+    manifests: &[Manifest],
+    flushed: impl FnOnce(Position) -> Option<Position>,
+) -> Option<Position> {
     match manifests {
         [] | [_] => None,
         [_, rest @ ..] => {
             let older = rest.iter().map(|manifest| manifest.position).min()?;
-            Some(older.min(committed?))
+            Some(older.min(flushed(older)?))
         }
     }
 }
@@ -450,12 +454,12 @@ mod tests {
             (vec![8, 5], Some(0), Some(0)),
             (vec![8, 5, 2], Some(9), Some(2)),
         ];
-        for (manifests, committed, needed) in cases {
+        for (manifests, flushed, needed) in cases {
             let kept: Vec<_> = manifests.iter().copied().map(manifest).collect();
             assert_eq!(
-                needed_from(&kept, committed.map(Position::new)),
+                needed_from(&kept, |_| flushed.map(Position::new)),
                 needed.map(Position::new),
-                "{manifests:?} {committed:?}"
+                "{manifests:?} {flushed:?}"
             );
         }
     }

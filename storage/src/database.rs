@@ -3,11 +3,14 @@
 //! One connection at a time writes and a bounded pool reads. Connections are made when they are needed and
 //! made anew when they broke, so that a database may be away at any time, at the start too.
 //!
-//! What was committed survives a power failure on both (SQLite: write-ahead log with a flush for
-//! every commit; PostgreSQL: `synchronous_commit`, unless its own settings say otherwise), so the
-//! journal may be trimmed below a committed position.
+//! On PostgreSQL every commit survives a power failure (`synchronous_commit`, unless its own settings
+//! say otherwise). On SQLite, which has the same disk as the journal, a transaction chooses: its commit
+//! flushes the write-ahead log, or waits for a later flush, before which a power failure takes the
+//! newest commits back. Below a committed position the journal must not be trimmed, below a
+//! [`Flushed`] one it may be.
 
-mod batch;
+mod flush;
+mod transaction;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -15,13 +18,16 @@ use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteAutoVacuum, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    ConnAcquireErr, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
-    DbBackend, DbErr, IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnAcquireErr, ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, DbErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::{MigratorTrait, SchemaManager};
 use thiserror::Error;
 
-pub(crate) use self::batch::{Arguments, BatchTransaction};
+pub use self::flush::Flushed;
+pub use self::transaction::Transaction;
+
+pub(crate) use self::transaction::Arguments;
 
 use crate::background::Background;
 use crate::migration::Migrator;
@@ -47,6 +53,13 @@ const CACHE_KIB: &str = "-65536";
 /// the server gives it up too: when it hears nothing for so long.
 const POSTGRES_TRANSACTION_SETTINGS: &str = "SET LOCAL idle_in_transaction_session_timeout = '60s'; \
      SET LOCAL statement_timeout = '60s'";
+
+/// Takes SQLite's one write lock where it can be waited for.
+const IMMEDIATE: TransactionOptions = TransactionOptions {
+    isolation_level: None,
+    access_mode: None,
+    sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+};
 
 /// Connections that write to PostgreSQL: one at a time, and others for when that one hangs
 /// where nobody answers. SQLite has one writer anyway.
@@ -183,12 +196,22 @@ impl Database {
         })
     }
 
-    /// Brings the tables up to date; connects for it.
+    /// Brings the tables up to date; connects for it. Whatever breaks it off, a step is done or it
+    /// is not.
     ///
     /// # Errors
     /// When the database is away or refuses.
     pub async fn migrate(&self) -> Result<(), DatabaseError> {
-        Migrator::up(&self.writer, None)
+        let migrating = async {
+            if self.backend() == DbBackend::Postgres {
+                // Where each step is a transaction of its own.
+                return Migrator::up(&self.writer, None).await;
+            }
+            let transaction = self.writer.begin_with_options(IMMEDIATE).await?;
+            Migrator::up(&transaction, None).await?;
+            transaction.commit().await
+        };
+        migrating
             .await
             .map_err(DatabaseError::failed("bringing its tables up to date"))
     }
@@ -214,46 +237,6 @@ impl Database {
     #[must_use]
     pub fn backend(&self) -> DbBackend {
         self.writer.get_database_backend()
-    }
-
-    /// Begins the kind of transaction that the projector writes with. Why these levels suffice stands in
-    /// `docs/decisions/`.
-    ///
-    /// # Errors
-    /// When the database is away or refuses.
-    pub async fn begin(&self) -> Result<DatabaseTransaction, DatabaseError> {
-        self.begin_at(IsolationLevel::ReadCommitted).await
-    }
-
-    /// Begins a transaction for what sums over several partitions.
-    ///
-    /// # Errors
-    /// When the database is away or refuses.
-    pub async fn begin_serializable(&self) -> Result<DatabaseTransaction, DatabaseError> {
-        self.begin_at(IsolationLevel::Serializable).await
-    }
-
-    /// On SQLite every transaction is serializable.
-    async fn begin_at(&self, level: IsolationLevel) -> Result<DatabaseTransaction, DatabaseError> {
-        let mut options = TransactionOptions::default();
-        if self.backend() == DbBackend::Sqlite {
-            options.sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
-        } else {
-            options.isolation_level = Some(level);
-        }
-        let doing = "beginning a transaction";
-        let transaction = self
-            .writer
-            .begin_with_options(options)
-            .await
-            .map_err(DatabaseError::failed(doing))?;
-        if self.backend() == DbBackend::Postgres {
-            transaction
-                .execute_unprepared(POSTGRES_TRANSACTION_SETTINGS)
-                .await
-                .map_err(DatabaseError::failed(doing))?;
-        }
-        Ok(transaction)
     }
 
     /// Asks whether it can be written to.

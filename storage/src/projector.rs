@@ -7,7 +7,10 @@
 //! 1. Before the commit: nothing; the batch is read and written again.
 //! 2. At the commit, without its answer: the batch or nothing. The next try reads the position
 //!    first and goes on from it.
-//! 3. After the commit: the batch, which is never read again.
+//! 3. After the commit: the batch, which is never read again; but for a power failure, which takes
+//!    back commits that SQLite has not flushed, the newest first. Then the position is that of an
+//!    earlier batch, and what follows is read and written again. The journal still holds it: it is
+//!    trimmed only below a position that was flushed.
 //!
 //! Two projectors on one database can't both write a batch: moving the position from where it
 //! stood is each transaction's first statement, and only one of them finds it there.
@@ -16,12 +19,14 @@
 //! held in memory.
 
 mod asking;
+mod batch;
 mod bulk;
 mod cache;
 mod error;
 mod fold;
 mod retention;
 mod rows;
+mod setup;
 mod snapshots;
 mod status;
 mod store;
@@ -38,30 +43,30 @@ use shardbook_engine::checkpoint::CheckpointStore;
 use shardbook_engine::exchange::PartitionLog;
 use shardbook_engine::id::{InstrumentId, Sequence};
 use shardbook_engine::instrument::Instrument;
-use shardbook_engine::journal::{Durable, Position};
+use shardbook_engine::journal::Position;
 use shardbook_engine::partition::PartitionId;
 use shardbook_engine::partition::reader::RecordReader;
-use shardbook_engine::record::Record;
-use shardbook_engine::time::{Clock, Timestamp};
-use tokio::sync::watch;
+use shardbook_engine::time::Timestamp;
+use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
-use uuid::Uuid;
 
 pub use self::asking::Unanswered;
 pub use self::error::{ProjectorError, RefusedDatabase};
 pub use self::retention::Retention;
+pub use self::setup::{ProjectorLimits, ProjectorSetup};
 pub use self::status::{DatabaseState, Instruments, Lag, ProjectorHandle, ProjectorStatus};
 pub use self::store::OnRefused;
 
 pub(crate) use self::rows::{Existing, RowWriter};
 
 use self::asking::Asking;
+use self::batch::{BatchSize, Batched};
 use self::cache::OrderCache;
-use self::fold::{Fold, Progress, needed};
+use self::fold::Progress;
 use self::retention::Cleaning;
 use self::snapshots::Inbox;
-use self::store::{Held, Needed, Step, Store};
-use crate::database::{Database, DatabaseError};
+use self::store::{Held, Store};
+use crate::database::DatabaseError;
 use crate::retry::Retry;
 
 /// How long the projector goes on catching up once it has been told to stop. What is left over
@@ -71,58 +76,6 @@ const CATCH_UP_AT_STOP: Duration = Duration::from_secs(10);
 /// How often a database that has nothing to write is asked whether it is there: how late an
 /// outage may be noticed.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
-
-/// How much the projector takes at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProjectorLimits {
-    /// Records after which a batch takes no further payload. One transaction of this many takes
-    /// a fraction of a second, of which opening, flushing and closing it are a small part.
-    pub batch_records: usize,
-    /// Events after which a batch takes no further payload: bounds memory where records are
-    /// large, at some 1 KiB an event.
-    pub batch_events: usize,
-    /// Open orders kept at hand, and at most twice as many, at some 500 bytes each.
-    pub cached_orders: usize,
-    /// Old orders looked at in one transaction: it takes a fraction of a second.
-    pub swept_orders: u64,
-    /// The least time between catching up and catching up again, so that a trickle of orders
-    /// does not cost a flush each.
-    pub pause: Duration,
-}
-
-impl Default for ProjectorLimits {
-    fn default() -> Self {
-        Self {
-            batch_records: 5_000,
-            batch_events: 20_000,
-            cached_orders: 50_000,
-            swept_orders: 2_000,
-            pause: Duration::from_millis(100),
-        }
-    }
-}
-
-/// What is projected, and where to.
-pub struct ProjectorSetup {
-    /// Where to.
-    pub database: Database,
-    /// Whose orders they are.
-    pub exchange: Uuid,
-    /// The partitions.
-    pub logs: Vec<PartitionLog>,
-    /// Where each partition's checkpoints are kept, in the same order; none where there are none.
-    pub checkpoints: Vec<Arc<dyn CheckpointStore>>,
-    /// What they hold records of.
-    pub instruments: Arc<dyn Instruments>,
-    /// How much at once.
-    pub limits: ProjectorLimits,
-    /// How long closed orders are kept.
-    pub retention: Retention,
-    /// By which their age is told.
-    pub clock: Arc<dyn Clock>,
-    /// What becomes of a database of another exchange, or one that stands where no journal does.
-    pub on_refused: OnRefused,
-}
 
 /// Writes the journals' records into the database.
 pub struct Projector {
@@ -137,34 +90,9 @@ pub struct Projector {
     session: Option<Session>,
     snapshots: Inbox,
     cleaning: Cleaning,
+    /// Has a permit when someone wants what is committed flushed.
+    flush: Arc<Notify>,
     status: watch::Sender<ProjectorStatus>,
-}
-
-/// How many records are written together. A batch that takes too long is rolled back: of the same
-/// size, it would be for ever, where the database or this thread has too little of the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct BatchSize {
-    records: usize,
-    most: usize,
-}
-
-impl BatchSize {
-    const fn new(most: usize) -> Self {
-        Self {
-            records: most,
-            most,
-        }
-    }
-
-    /// The last one did not end in time.
-    fn shrink(&mut self) {
-        self.records = (self.records / 2).max(1);
-    }
-
-    /// The last one did.
-    fn grow(&mut self) {
-        self.records = self.records.saturating_mul(2).min(self.most);
-    }
 }
 
 /// What is known of the database while nothing fails.
@@ -175,30 +103,6 @@ struct Session {
     cache: OrderCache,
 }
 
-/// Payloads that are written together.
-struct Batch {
-    payloads: Vec<Durable<Vec<Record>>>,
-    to: Position,
-    batched: Batched,
-}
-
-/// How much a batch took of what a journal held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Batched {
-    /// There was nothing.
-    Nothing,
-    /// All that there was when its end was read.
-    All,
-    /// As much as a batch takes; there may be more.
-    Part,
-}
-
-impl Batch {
-    fn records(&self) -> impl Iterator<Item = &Record> {
-        self.payloads.iter().flat_map(|payload| payload.iter())
-    }
-}
-
 impl Projector {
     /// A projector that has done nothing yet, and how to watch it.
     #[must_use]
@@ -206,9 +110,11 @@ impl Projector {
         let (sender, status) = watch::channel(ProjectorStatus::unseen());
         let (outbox, snapshots) = snapshots::channel();
         let asking = Asking::default();
+        let flush = Arc::<Notify>::default();
         let handle = ProjectorHandle {
             snapshots: outbox,
             asking: asking.clone(),
+            flush: Arc::clone(&flush),
             status,
             instruments: Arc::clone(&setup.instruments),
         };
@@ -228,6 +134,7 @@ impl Projector {
             session: None,
             snapshots,
             cleaning: Cleaning::new(setup.retention, setup.clock, setup.limits),
+            flush,
             status: sender,
         };
         (projector, handle)
@@ -265,6 +172,8 @@ impl Projector {
         self.status.send_modify(|status| {
             status.database = DatabaseState::Up;
             status.positions.clone_from(&standing.positions);
+            // Read, which says nothing of a power failure; and of another database perhaps.
+            status.flushed = None;
             status.projected = standing
                 .progress
                 .iter()
@@ -319,6 +228,7 @@ impl Projector {
                 () = wait => {}
                 () = self.snapshots.wait(), if self.session.is_some() => {}
                 () = self.cleaning.wait(), if self.session.is_some() => {}
+                () = self.flush.notified(), if self.session.is_some() => self.flush.notify_one(),
             }
         }
         // What was broken off left nothing behind; whether it was committed is asked again.
@@ -374,7 +284,7 @@ impl Projector {
     }
 
     /// Projects all that the journals held when it was read last. What has come since then waits
-    /// for more to come with it: a flush for each few records would cost more than they do.
+    /// for more to come with it: a commit for each few records would cost more than they do.
     async fn catch_up(&mut self) -> Result<Batched, ProjectorError> {
         if self.session.is_none() {
             self.admit().await?;
@@ -389,6 +299,7 @@ impl Projector {
             if self.cleaning.step(&self.store).await? {
                 self.status.send_modify(|status| status.sweeps += 1);
             }
+            self.flush_if_wanted().await?;
             all = all.max(last);
             if last == Batched::Part {
                 continue;
@@ -400,6 +311,19 @@ impl Projector {
                 .send_if_modified(|status| status.oldest_waiting.take().is_some());
             return Ok(all);
         }
+    }
+
+    /// Flushes what is committed, if someone asked for it.
+    async fn flush_if_wanted(&mut self) -> Result<(), ProjectorError> {
+        let wanted = self.flush.notified().now_or_never();
+        let (Some(()), Some(session)) = (wanted, &self.session) else {
+            return Ok(());
+        };
+        let flushed = self.store.flush(session.positions.clone()).await?;
+        if flushed.is_some() {
+            self.status.send_modify(|status| status.flushed = flushed);
+        }
+        Ok(())
     }
 
     /// Writes the snapshots that the database has come past.
@@ -416,118 +340,6 @@ impl Projector {
         }
         Ok(())
     }
-
-    /// Projects the next batch of one partition; says how much of what there was.
-    async fn project_batch(&mut self, index: usize) -> Result<Batched, ProjectorError> {
-        let (Some(log), Some(session)) = (self.logs.get(index), self.session.as_mut()) else {
-            return Ok(Batched::Nothing);
-        };
-        let id = log.id;
-        let limits = ProjectorLimits {
-            batch_records: self.batch_size.records,
-            ..self.limits
-        };
-        let Some(batch) = session.read(id, limits)? else {
-            return Ok(Batched::Nothing);
-        };
-        if let Some(oldest) = batch.records().map(|record| record.timestamp).next() {
-            self.status
-                .send_if_modified(|status| status.oldest_waiting.replace(oldest) != Some(oldest));
-        }
-        learn(&mut self.known, &*self.instruments, &batch)?;
-        let step = Step {
-            partition: id,
-            from: session.positions.get(&id).copied().unwrap_or_default(),
-            to: batch.to,
-        };
-        let needed = Needed::take(needed(batch.records()), &mut session.cache, &self.known)?;
-        let (known, progress) = (&self.known, &session.progress);
-        let outcome = self
-            .store
-            .commit(step, needed, |orders| {
-                let mut fold = Fold::new(orders);
-                for record in batch.records() {
-                    let id = record.instrument;
-                    let instrument = known
-                        .get(&id)
-                        .ok_or(ProjectorError::UnknownInstrument(id))?;
-                    fold.apply(instrument, progress.get(&id).copied(), record)?;
-                }
-                fold.finish()
-            })
-            .await?;
-        self.batch_size.grow();
-        session.positions.insert(id, batch.to);
-        session.progress.extend(outcome.progress.iter().copied());
-        for (key, order) in outcome.open {
-            session.cache.put(key, order);
-        }
-        self.status.send_modify(|status| {
-            status.positions.insert(id, batch.to);
-            let sequences = outcome.progress.iter();
-            status
-                .projected
-                .extend(sequences.map(|(id, progress)| (*id, progress.sequence)));
-        });
-        Ok(batch.batched)
-    }
-}
-
-impl Session {
-    /// The next payloads of a partition, up to a batch.
-    fn read(
-        &mut self,
-        id: PartitionId,
-        limits: ProjectorLimits,
-    ) -> Result<Option<Batch>, ProjectorError> {
-        let Some(reader) = self.readers.get_mut(&id) else {
-            return Ok(None);
-        };
-        let mut payloads: Vec<Durable<Vec<Record>>> = Vec::new();
-        let (mut records, mut events) = (0, 0);
-        let mut batched = Batched::Part;
-        while records < limits.batch_records && events < limits.batch_events {
-            let Some(payload) = reader.read()? else {
-                batched = Batched::All;
-                break;
-            };
-            records += payload.len();
-            events += payload
-                .iter()
-                .map(|record| record.events.len())
-                .sum::<usize>();
-            payloads.push(payload);
-        }
-        let to = payloads.last().map(Durable::position);
-        Ok(to.map(|to| Batch {
-            payloads,
-            to,
-            batched,
-        }))
-    }
-}
-
-/// Makes sure that every instrument of the batch is known.
-fn learn(
-    known: &mut HashMap<InstrumentId, Arc<Instrument>>,
-    instruments: &dyn Instruments,
-    batch: &Batch,
-) -> Result<(), ProjectorError> {
-    let unknown = |known: &HashMap<_, _>| {
-        batch
-            .records()
-            .map(|record| record.instrument)
-            .find(|id| !known.contains_key(id))
-    };
-    if unknown(known).is_some() {
-        let heads = instruments.heads();
-        known.extend(
-            heads
-                .into_iter()
-                .map(|(instrument, _)| (instrument.id, instrument)),
-        );
-    }
-    unknown(known).map_or(Ok(()), |id| Err(ProjectorError::UnknownInstrument(id)))
 }
 
 /// Waits for `pause`, then until a journal holds more than when its head was last marked.
@@ -544,23 +356,5 @@ fn more(logs: &[PartitionLog], pause: Duration) -> impl Future<Output = ()> + Se
             })
         });
         select_all(changes).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn batches_shrink_until_one_ends_in_time_and_grow_back_to_the_most() {
-        let mut size = BatchSize::new(5);
-        for records in [2, 1, 1] {
-            size.shrink();
-            assert_eq!(size.records, records);
-        }
-        for records in [2, 4, 5, 5] {
-            size.grow();
-            assert_eq!(size.records, records);
-        }
     }
 }

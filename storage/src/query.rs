@@ -5,7 +5,6 @@
 
 mod candles;
 mod list;
-
 mod snapshots;
 
 use std::collections::HashSet;
@@ -111,25 +110,6 @@ impl Queries {
             .filter(order::Column::Instrument.eq(instrument.symbol.as_str()))
             .order_by_desc(order::Column::Sequence)
             .one(self.database.reader());
-        let row = in_time("looking an order up", row).await?;
-        Ok(row.map(|row| order_of(instrument, &row)).transpose()?)
-    }
-
-    /// The order placed so.
-    ///
-    /// # Errors
-    /// When the database is away or holds what was never written.
-    pub async fn order_placed(
-        &self,
-        instrument: &Instrument,
-        placed: OrderRef,
-    ) -> Result<Option<Order>, QueryError> {
-        let key = (
-            instrument.symbol.to_string(),
-            integer("sequence", placed.sequence.get())?,
-            i64::from(placed.index),
-        );
-        let row = order::Entity::find_by_id(key).one(self.database.reader());
         let row = in_time("looking an order up", row).await?;
         Ok(row.map(|row| order_of(instrument, &row)).transpose()?)
     }

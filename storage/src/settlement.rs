@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use ethnum::I256;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, RuntimeErr, SqlErr,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, RuntimeErr, SqlErr,
 };
 use shardbook_engine::id::Symbol;
 use shardbook_engine::time::{Day, Timestamp};
@@ -21,7 +21,7 @@ use thiserror::Error;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::database::{Database, DatabaseError};
+use crate::database::{Database, DatabaseError, Transaction};
 use crate::entity::convert::{RowError, day_of, day_text, integer, moment, settlement_line_row};
 use crate::entity::{closed_day, daily_position, exchange, settlement, settlement_line};
 use crate::projector::{Existing, RowWriter};
@@ -162,7 +162,7 @@ impl Settlements {
         Ok(Settled::Now(Settlement { head, lines }))
     }
 
-    async fn check_whose(&self, transaction: &DatabaseTransaction) -> Result<(), Try> {
+    async fn check_whose(&self, transaction: &Transaction) -> Result<(), Try> {
         let found = exchange::Entity::find().one(transaction).await?;
         if found.is_some_and(|row| row.exchange_id == self.exchange.to_string()) {
             return Ok(());
@@ -268,10 +268,7 @@ fn could_not_serialize(error: &DbErr) -> bool {
         .is_some_and(|code| code == "40001" || code == "40P01")
 }
 
-async fn find(
-    transaction: &DatabaseTransaction,
-    date: &str,
-) -> Result<Option<settlement::Model>, DbErr> {
+async fn find(transaction: &Transaction, date: &str) -> Result<Option<settlement::Model>, DbErr> {
     settlement::Entity::find_by_id(date.to_owned())
         .one(transaction)
         .await
@@ -292,7 +289,7 @@ async fn lines(
 /// Refuses a day that an instrument has not closed here. A day without any instrument was before
 /// the exchange, and nothing to settle.
 async fn check_held(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     date: &str,
     instruments: &[Symbol],
 ) -> Result<(), Try> {
@@ -319,10 +316,7 @@ async fn check_held(
 }
 
 /// The day's lines, which must sum to zero.
-async fn net(
-    transaction: &DatabaseTransaction,
-    date: &str,
-) -> Result<Vec<settlement_line::Model>, Try> {
+async fn net(transaction: &Transaction, date: &str) -> Result<Vec<settlement_line::Model>, Try> {
     let positions = daily_position::Entity::find()
         .filter(daily_position::Column::Day.eq(date))
         .order_by_asc(daily_position::Column::Instrument)
@@ -366,7 +360,7 @@ fn line_count(lines: usize) -> Result<i64, SettlementError> {
 
 /// The day first: of two who settle it at once, one is refused here.
 async fn write(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     head: &settlement::Model,
     lines: &[settlement_line::Model],
 ) -> Result<(), DbErr> {

@@ -133,7 +133,7 @@ impl CheckpointStore for MemoryCheckpoints {
 pub(crate) struct Database(pub(crate) Mutex<Option<Position>>);
 
 impl Projected for Database {
-    fn committed(&self, _partition: PartitionId) -> Option<Position> {
+    fn flushed(&self, _partition: PartitionId, _wanted: Position) -> Option<Position> {
         *self.0.lock().unwrap()
     }
 }

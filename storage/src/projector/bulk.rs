@@ -17,7 +17,7 @@ use shardbook_engine::order::{Order, Trade};
 
 use super::error::ProjectorError;
 use super::rows::{Existing, Kind, conflict_sql, insert_sql, listed_sql};
-use crate::database::{Arguments, BatchTransaction, DatabaseError};
+use crate::database::{Arguments, DatabaseError, Transaction};
 use crate::entity::convert::{RowError, Values, put_order, put_order_event, put_trade};
 use crate::entity::{order, order_event, trade};
 
@@ -100,13 +100,13 @@ struct Filled {
 /// Writes rows into a transaction. While the database works on one statement, the next one is
 /// put together.
 pub(super) struct BulkWriter<'a> {
-    transaction: &'a BatchTransaction,
+    transaction: &'a Transaction,
     waiting: Option<Filled>,
     listed: Listed,
 }
 
 impl<'a> BulkWriter<'a> {
-    pub(super) fn new(transaction: &'a BatchTransaction) -> Self {
+    pub(super) fn new(transaction: &'a Transaction) -> Self {
         Self {
             transaction,
             waiting: None,
@@ -201,7 +201,7 @@ impl<'a> BulkWriter<'a> {
     }
 }
 
-async fn write(transaction: &BatchTransaction, filled: Filled) -> Result<(), ProjectorError> {
+async fn write(transaction: &Transaction, filled: Filled) -> Result<(), ProjectorError> {
     transaction
         .execute_with(filled.sql, filled.arguments)
         .await

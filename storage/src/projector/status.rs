@@ -11,10 +11,11 @@ use shardbook_engine::journal::Position;
 use shardbook_engine::partition::PartitionId;
 use shardbook_engine::router::Router;
 use shardbook_engine::time::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::asking::{Asking, Unanswered};
 use super::snapshots::Outbox;
+use crate::database::Flushed;
 
 /// What the projector must know of the exchange.
 pub trait Instruments: Send + Sync {
@@ -53,6 +54,9 @@ pub struct ProjectorStatus {
     pub database: DatabaseState,
     /// Each partition's committed position; empty while the database has not been seen.
     pub positions: BTreeMap<PartitionId, Position>,
+    /// Each partition's position as it will be found even after a power failure; `None` before the
+    /// first flush.
+    pub flushed: Option<Flushed<BTreeMap<PartitionId, Position>>>,
     /// Each instrument's committed sequence; an instrument without records has none.
     pub projected: HashMap<InstrumentId, Sequence>,
     /// The stamp of the oldest record that is waiting to be written; `None` when all are, or
@@ -69,6 +73,7 @@ impl ProjectorStatus {
                 reason: "it has not been connected to yet".to_owned(),
             },
             positions: BTreeMap::new(),
+            flushed: None,
             projected: HashMap::new(),
             oldest_waiting: None,
             sweeps: 0,
@@ -92,6 +97,8 @@ pub struct ProjectorHandle {
     pub(super) instruments: Arc<dyn Instruments>,
     pub(super) snapshots: Outbox,
     pub(super) asking: Asking,
+    /// Told when someone wants what is committed flushed.
+    pub(super) flush: Arc<Notify>,
 }
 
 impl ProjectorHandle {
@@ -159,11 +166,15 @@ impl ProjectorHandle {
 
 impl Projected for ProjectorHandle {
     /// Unknown while the database is down: what it comes back with may be older.
-    fn committed(&self, partition: PartitionId) -> Option<Position> {
+    fn flushed(&self, partition: PartitionId, wanted: Position) -> Option<Position> {
         let status = self.status.borrow();
-        match status.database {
-            DatabaseState::Up => status.positions.get(&partition).copied(),
-            DatabaseState::Down { .. } => None,
+        let flushed = match (&status.database, &status.flushed) {
+            (DatabaseState::Up, Some(flushed)) => flushed.get().get(&partition).copied(),
+            (DatabaseState::Up, None) | (DatabaseState::Down { .. }, _) => None,
+        };
+        if flushed.is_none_or(|flushed| flushed < wanted) {
+            self.flush.notify_one();
         }
+        flushed
     }
 }

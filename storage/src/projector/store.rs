@@ -30,7 +30,7 @@ use super::cache::{OrderCache, OrderKey};
 use super::error::ProjectorError;
 use super::fold::{Outcome, Progress, Rows, Sums};
 use super::rows::{Existing, RowWriter};
-use crate::database::{BatchTransaction, Database, DatabaseError};
+use crate::database::{Database, DatabaseError, Flushed, Transaction};
 use crate::entity::convert::{RowError, TradingStatus, count, integer, order_of};
 use crate::entity::{candle, closed_day, daily_position, instrument, order};
 
@@ -117,7 +117,7 @@ impl Store {
                     OnRefused::StartOver => {}
                 }
                 self.database.migrate().await?;
-                Ok(self.database.begin_batch().await?)
+                Ok(self.database.begin().await?)
             })
             .await?;
         let mut stands = self
@@ -158,6 +158,18 @@ impl Store {
             .await
     }
 
+    /// Makes sure that the committed `positions` are found even after a power failure. `None` when a
+    /// later try may.
+    pub(super) async fn flush(
+        &self,
+        positions: BTreeMap<PartitionId, Position>,
+    ) -> Result<Option<Flushed<BTreeMap<PartitionId, Position>>>, ProjectorError> {
+        let doing = "flushing what is committed";
+        self.asking
+            .in_time(doing, async { Ok(self.database.flush(positions).await?) })
+            .await
+    }
+
     /// Writes one batch: moves the position, hands `fold` those of the `needed` orders that
     /// exist, and writes what it makes of them; all of it or nothing.
     pub(super) async fn commit(
@@ -168,7 +180,7 @@ impl Store {
     ) -> Result<Outcome, ProjectorError> {
         self.asking
             .in_time("writing a batch", async {
-                let transaction = self.database.begin_batch().await?;
+                let transaction = self.database.begin_repeatable().await?;
                 // First of all: who moves the position holds its row until the end, so that whoever
                 // else would project the same records waits here, and finds the position moved.
                 self.move_position(&transaction, step).await?;
@@ -201,7 +213,7 @@ const CHANGING: &[&str] = &[
 ];
 
 /// Writes what comes by the thousand.
-async fn write(transaction: &BatchTransaction, rows: &Rows) -> Result<(), ProjectorError> {
+async fn write(transaction: &Transaction, rows: &Rows) -> Result<(), ProjectorError> {
     use Existing::{Changed, Impossible};
     let mut writer = BulkWriter::new(transaction);
     let (new, changed) = (&rows.new_orders, &rows.changed_orders);

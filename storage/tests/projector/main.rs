@@ -14,6 +14,7 @@ mod largest;
 mod market;
 mod outages;
 mod ownership;
+mod power;
 mod projection;
 mod queries;
 mod retention;

@@ -48,11 +48,6 @@ async fn assert_order_queries(queries: &Queries, market: &Market, markets: &[Mar
         }
     }
     for order in market.shown().step_by(50) {
-        let placed = queries
-            .order_placed(&market.instrument, order.placed)
-            .await
-            .unwrap();
-        assert_eq!(placed.as_ref(), Some(order));
         let trades = queries
             .trades_of(&market.instrument, order.placed, order.side)
             .await
@@ -68,14 +63,6 @@ async fn assert_order_queries(queries: &Queries, market: &Market, markets: &[Mar
         );
         assert_eq!(trades.len() as u64, order.trade_count);
     }
-    let nothing = OrderRef::single(Sequence::new(1_000_000));
-    assert_eq!(
-        queries
-            .order_placed(&market.instrument, nothing)
-            .await
-            .unwrap(),
-        None
-    );
 }
 
 async fn assert_trade_queries(queries: &Queries, market: &Market) {

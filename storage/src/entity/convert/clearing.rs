@@ -9,10 +9,10 @@ use shardbook_engine::price::Price;
 use shardbook_engine::quantity::Notional;
 use shardbook_engine::time::Day;
 
-use super::{
-    RowError, average, count, exact, integer, moment, notional_decimal, notional_of, price_of,
-    timestamp, units, unknown, volume_decimal, volume_of,
+use super::amounts::{
+    average, exact, notional_decimal, notional_of, price_of, units, volume_decimal, volume_of,
 };
+use super::{RowError, count, integer, moment, timestamp, unknown};
 use crate::entity::decimal::ExactDecimal;
 use crate::entity::{candle, daily_position, settlement_line};
 

@@ -4,7 +4,8 @@
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::order::{Order, OrderKind, Trade};
 
-use super::{RowError, average_price, integer, moment, notional_decimal, quantity_decimal, units};
+use super::amounts::{average_price, notional_decimal, quantity_decimal, units};
+use super::{RowError, integer, moment};
 use crate::entity::decimal::ExactDecimal;
 use crate::entity::moment::Moment;
 use crate::entity::words;

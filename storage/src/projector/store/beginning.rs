@@ -21,7 +21,7 @@ use shardbook_engine::shard::ShardLimits;
 
 use super::sums::SummedRows;
 use super::{Asking, Held, Rows, claim, write, write_few};
-use crate::database::BatchTransaction;
+use crate::database::Transaction;
 use crate::entity::convert::{TradingStatus, instrument_row};
 use crate::projector::bulk::{OrderState, TradeOf};
 use crate::projector::error::{ProjectorError, RefusedDatabase};
@@ -36,7 +36,7 @@ const WRITING: &str = "writing what a checkpoint holds";
 /// Empties the database and writes what it is to begin with.
 pub(super) async fn start_over(
     asking: &Asking,
-    transaction: &BatchTransaction,
+    transaction: &Transaction,
     held: &[Held],
     instruments: &[Arc<Instrument>],
 ) -> Result<(), ProjectorError> {
@@ -128,7 +128,7 @@ impl<'a> Beginning<'a> {
     async fn write(
         &self,
         asking: &Asking,
-        transaction: &BatchTransaction,
+        transaction: &Transaction,
         instruments: &[Arc<Instrument>],
     ) -> Result<(), ProjectorError> {
         let (partition, position) = (self.held.partition, self.manifest.position);
@@ -150,7 +150,7 @@ impl<'a> Beginning<'a> {
 
 async fn write_instrument(
     asking: &Asking,
-    transaction: &BatchTransaction,
+    transaction: &Transaction,
     market_data: &MarketData,
 ) -> Result<(), ProjectorError> {
     let instrument = market_data.instrument();

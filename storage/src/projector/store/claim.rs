@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveValue, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait,
-    QueryFilter, QuerySelect, QueryTrait,
+    ActiveValue, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect,
+    QueryTrait,
 };
 use shardbook_engine::journal::Position;
 use shardbook_engine::partition::PartitionId;
 
 use super::{Held, Step, Store};
-use crate::database::DatabaseError;
+use crate::database::{DatabaseError, Transaction};
 use crate::entity::convert::{count, integer};
 use crate::entity::{exchange, partition};
 use crate::projector::error::{ProjectorError, RefusedDatabase};
@@ -104,10 +104,7 @@ impl Store {
     }
 
     /// Makes sure that the database is this exchange's until the transaction ends.
-    pub(super) async fn hold(
-        &self,
-        transaction: &DatabaseTransaction,
-    ) -> Result<(), ProjectorError> {
+    pub(super) async fn hold(&self, transaction: &Transaction) -> Result<(), ProjectorError> {
         let mut query = exchange::Entity::find();
         if transaction.get_database_backend() == DbBackend::Postgres {
             query = query.lock_shared();

@@ -5,15 +5,15 @@ use std::fmt::Write;
 
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait,
-    QueryFilter, QueryOrder, QuerySelect, Statement,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, Statement,
 };
 use shardbook_engine::id::ClientId;
 use shardbook_engine::order::OrderStatus;
 use shardbook_engine::time::Timestamp;
 
 use super::Store;
-use crate::database::DatabaseError;
+use crate::database::{DatabaseError, Transaction};
 use crate::entity::convert::moment;
 use crate::entity::moment::Moment;
 use crate::entity::{order, words};
@@ -61,7 +61,8 @@ impl Store {
         let doing = "deleting what is too old";
         self.asking
             .in_time(doing, async {
-                let transaction = self.database.begin().await?;
+                // Taken back by a power failure, it is done again.
+                let transaction = self.database.begin_repeatable().await?;
                 self.hold(&transaction).await?;
                 let rows = self.old(&transaction, &old).await?;
                 let next = rows.last().map(place);
@@ -88,7 +89,7 @@ impl Store {
 
     async fn old(
         &self,
-        transaction: &DatabaseTransaction,
+        transaction: &Transaction,
         old: &OldOrders<'_>,
     ) -> Result<Vec<Row>, ProjectorError> {
         let before = moment("created_at", old.before)?;
@@ -149,7 +150,7 @@ fn is_closed(status: &str) -> bool {
 
 /// Deletes orders of an instrument, by the sequences and indexes of their placements.
 async fn delete(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     instrument: &str,
     orders: &[(i64, i64)],
 ) -> Result<(), sea_orm::DbErr> {

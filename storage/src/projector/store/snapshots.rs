@@ -1,12 +1,10 @@
 //! Snapshots as rows, of which the newest are kept.
 
-use sea_orm::{
-    ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 use shardbook_engine::id::Sequence;
 
 use super::{Existing, RowWriter, Store};
-use crate::database::DatabaseError;
+use crate::database::{DatabaseError, Transaction};
 use crate::entity::convert::count;
 use crate::entity::{instrument, orderbook_snapshot as table};
 use crate::projector::error::ProjectorError;
@@ -69,10 +67,7 @@ fn too_old(snapshot: &PreparedSnapshot) -> sea_orm::sea_query::SelectStatement {
 }
 
 /// How far the database has come; 0 for an instrument without records.
-async fn projected(
-    transaction: &DatabaseTransaction,
-    symbol: &str,
-) -> Result<Sequence, ProjectorError> {
+async fn projected(transaction: &Transaction, symbol: &str) -> Result<Sequence, ProjectorError> {
     let sequence: Option<i64> = instrument::Entity::find_by_id(symbol)
         .select_only()
         .column(instrument::Column::ProjectedSequence)

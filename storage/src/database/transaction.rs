@@ -1,4 +1,5 @@
-//! A transaction that takes both sea-orm's queries and arguments that go straight to sqlx.
+//! A transaction that takes both sea-orm's queries and arguments that go straight to sqlx, and what
+//! its commit is worth.
 //!
 //! sea-orm's statements own their values, and are copied value by value before they are sent; at
 //! dozens of values an order that is most of what writing it costs. sea-orm does not hand out the
@@ -10,7 +11,7 @@ use futures::lock::Mutex;
 use sea_orm::sea_query::Values;
 use sea_orm::sqlx::postgres::PgArguments;
 use sea_orm::sqlx::sqlite::SqliteArguments;
-use sea_orm::sqlx::{self, AssertSqlSafe, Error, Postgres, Sqlite, Transaction};
+use sea_orm::sqlx::{self, AssertSqlSafe, Error, Postgres, Sqlite};
 use sea_orm::{
     ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr,
     Statement,
@@ -21,14 +22,14 @@ use sea_query_sqlx::SqlxValues;
 use super::{Database, DatabaseError, POSTGRES_TRANSACTION_SETTINGS};
 
 /// A transaction of the writer's; rolled back when dropped.
-pub(crate) struct BatchTransaction {
+pub struct Transaction {
     backend: DbBackend,
     connection: Mutex<Connection>,
 }
 
 enum Connection {
-    Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    Postgres(sqlx::Transaction<'static, Postgres>),
 }
 
 /// Arguments of one statement, for either database.
@@ -39,25 +40,64 @@ pub(crate) enum Arguments {
     Postgres(PgArguments),
 }
 
+/// What SQLite's connection is told before a transaction: its commit flushes the write-ahead log,
+/// and with it all commits that went before.
+const FLUSHED: &str = "PRAGMA synchronous = FULL; BEGIN IMMEDIATE";
+
+/// Its commit is written and not flushed. A power failure takes the newest of such commits back,
+/// and leaves the database as it was after one of them.
+const WRITTEN: &str = "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE";
+
 impl Database {
-    /// Begins a transaction like [`Database::begin`] does, for rows by the thousand.
+    /// Begins a transaction whose commit survives a power failure, for what stands in the database
+    /// alone. Why its level suffices stands in `docs/decisions/`.
     ///
     /// # Errors
     /// When the database is away or refuses.
-    pub(crate) async fn begin_batch(&self) -> Result<BatchTransaction, DatabaseError> {
+    pub async fn begin(&self) -> Result<Transaction, DatabaseError> {
+        self.begin_as(FLUSHED, "BEGIN ISOLATION LEVEL READ COMMITTED")
+            .await
+    }
+
+    /// The same, for what sums over several partitions. On SQLite every transaction is
+    /// serializable.
+    ///
+    /// # Errors
+    /// When the database is away or refuses.
+    pub async fn begin_serializable(&self) -> Result<Transaction, DatabaseError> {
+        self.begin_as(FLUSHED, "BEGIN ISOLATION LEVEL SERIALIZABLE")
+            .await
+    }
+
+    /// Begins a transaction for what would be done again, should a power failure take it back:
+    /// on SQLite its commit survives one only from the next [`Database::flush`] or commit of a
+    /// [`Database::begin`] on.
+    ///
+    /// # Errors
+    /// When the database is away or refuses.
+    pub(crate) async fn begin_repeatable(&self) -> Result<Transaction, DatabaseError> {
+        self.begin_as(WRITTEN, "BEGIN ISOLATION LEVEL READ COMMITTED")
+            .await
+    }
+
+    async fn begin_as(
+        &self,
+        on_sqlite: &'static str,
+        on_postgres: &'static str,
+    ) -> Result<Transaction, DatabaseError> {
         let backend = self.backend();
         let doing = "beginning a transaction";
         let connection = if backend == DbBackend::Sqlite {
             let pool = self.writer.get_sqlite_connection_pool();
-            let begun = pool.begin_with("BEGIN IMMEDIATE").await;
+            let begun = pool.begin_with(on_sqlite).await;
             begun.map(Connection::Sqlite)
         } else {
             let pool = self.writer.get_postgres_connection_pool();
-            let begun = pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED");
-            begun.await.map(Connection::Postgres)
+            let begun = pool.begin_with(on_postgres).await;
+            begun.map(Connection::Postgres)
         };
         let connection = connection.map_err(|error| DatabaseError::failed(doing)(begun(error)))?;
-        let transaction = BatchTransaction {
+        let transaction = Transaction {
             backend,
             connection: Mutex::new(connection),
         };
@@ -71,7 +111,7 @@ impl Database {
     }
 }
 
-impl BatchTransaction {
+impl Transaction {
     /// Executes a statement that is prepared once for all times.
     pub(crate) async fn execute_with(
         &self,
@@ -96,7 +136,11 @@ impl BatchTransaction {
         .map_err(executed)
     }
 
-    pub(crate) async fn commit(self) -> Result<(), DbErr> {
+    /// Ends it, and keeps what was done.
+    ///
+    /// # Errors
+    /// When the database breaks off; what was done is kept then, or none of it.
+    pub async fn commit(self) -> Result<(), DbErr> {
         match self.connection.into_inner() {
             Connection::Sqlite(connection) => connection.commit().await,
             Connection::Postgres(connection) => connection.commit().await,
@@ -106,7 +150,7 @@ impl BatchTransaction {
 }
 
 #[async_trait]
-impl ConnectionTrait for BatchTransaction {
+impl ConnectionTrait for Transaction {
     fn get_database_backend(&self) -> DbBackend {
         self.backend
     }
