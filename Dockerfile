@@ -11,6 +11,7 @@ WORKDIR /source
 # Dependencies are built from the manifests and empty crates, in a layer that is used again until a
 # manifest or the lock file changes.
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 COPY engine/Cargo.toml engine/
 COPY storage/Cargo.toml storage/
 COPY feed/Cargo.toml feed/
