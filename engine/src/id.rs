@@ -231,6 +231,7 @@ macro_rules! count {
         }
     };
 }
+pub(crate) use count;
 
 count!(
     /// An instrument's own count of journaled commands, from 1; 0 stands before the first.

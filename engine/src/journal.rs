@@ -10,35 +10,15 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::id::count;
+
 /// Most bytes of payload in one frame. A replicated log's limit for a message is near.
 pub const FRAME_BYTES_MAX: usize = 512 * 1024;
 
-/// A frame's number within its partition, from 1; 0 stands before the first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position(u64);
-
-impl Position {
-    /// Before the first frame.
-    pub const ZERO: Self = Self(0);
-
-    /// The position with this number.
-    #[must_use]
-    pub const fn new(number: u64) -> Self {
-        Self(number)
-    }
-
-    /// The number.
-    #[must_use]
-    pub const fn get(self) -> u64 {
-        self.0
-    }
-
-    /// The one after it.
-    #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0 + 1)
-    }
-}
+count!(
+    /// A frame's number within its partition, from 1; 0 stands before the first.
+    Position
+);
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

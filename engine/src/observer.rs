@@ -17,15 +17,3 @@ pub trait Observer: Send + Sync {
     /// An instrument's shard panicked and has been rebuilt.
     fn shard_restarted(&self, instrument: &Instrument);
 }
-
-/// Watches nothing.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoObserver;
-
-impl Observer for NoObserver {
-    fn journal_flushed(&self, _elapsed: Duration, _records: usize) {}
-
-    fn released(&self, _instrument: &Instrument, _record: Durable<&Record>) {}
-
-    fn shard_restarted(&self, _instrument: &Instrument) {}
-}

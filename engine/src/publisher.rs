@@ -26,13 +26,3 @@ impl<P: Publisher + ?Sized> Publisher for Arc<P> {
         (**self).publish(instrument, changes);
     }
 }
-
-/// Carries nothing anywhere.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoPublisher;
-
-impl Publisher for NoPublisher {
-    fn begin_after(&self, _instrument: InstrumentId, _newest: ChangeId) {}
-
-    fn publish(&self, _instrument: InstrumentId, _changes: Durable<Vec<Change>>) {}
-}

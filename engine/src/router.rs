@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use foldhash::fast::RandomState;
 use parking_lot::RwLock;
@@ -59,7 +59,7 @@ pub struct InstrumentHandle {
     instrument: Arc<Instrument>,
     queue: mpsc::Sender<Queued>,
     market_data: RwLock<MarketData>,
-    restarting: AtomicU8,
+    is_restarting: AtomicBool,
     /// Its partition's.
     room: watch::Receiver<Room>,
     feed_at_start: FeedAtStart,
@@ -76,7 +76,7 @@ impl InstrumentHandle {
             instrument: Arc::clone(market_data.instrument()),
             queue,
             market_data: RwLock::new(market_data),
-            restarting: AtomicU8::new(0),
+            is_restarting: AtomicBool::new(false),
             room,
             feed_at_start,
         }
@@ -105,10 +105,10 @@ impl InstrumentHandle {
     /// Whether its shard takes commands.
     #[must_use]
     pub fn status(&self) -> ShardStatus {
-        if self.restarting.load(Ordering::Acquire) == 0 {
-            ShardStatus::Running
-        } else {
+        if self.is_restarting.load(Ordering::Acquire) {
             ShardStatus::Restarting
+        } else {
+            ShardStatus::Running
         }
     }
 
@@ -138,11 +138,8 @@ impl InstrumentHandle {
     }
 
     pub(crate) fn set_status(&self, status: ShardStatus) {
-        let restarting = match status {
-            ShardStatus::Running => 0,
-            ShardStatus::Restarting => 1,
-        };
-        self.restarting.store(restarting, Ordering::Release);
+        let is_restarting = status == ShardStatus::Restarting;
+        self.is_restarting.store(is_restarting, Ordering::Release);
     }
 }
 
@@ -216,17 +213,16 @@ impl Router {
     /// Where an order of this id may be: open, closed and still in memory, or on its way.
     #[must_use]
     pub fn locate(&self, order_id: &OrderId) -> Location {
-        let mut found = if order_id.is_feed() {
+        let found = if order_id.is_feed() {
             self.feed_order(order_id)
         } else {
             self.held(order_id)
         };
-        match (found.pop(), found.is_empty()) {
-            (None, _) => Location::Nowhere,
-            (Some(handle), true) => Location::On(handle),
-            (Some(handle), false) => {
-                found.push(handle);
-                let symbols = found
+        match found.as_slice() {
+            [] => Location::Nowhere,
+            [handle] => Location::On(Arc::clone(handle)),
+            several => {
+                let symbols = several
                     .iter()
                     .map(|handle| handle.instrument().symbol.clone());
                 Location::Ambiguous(symbols.collect())

@@ -30,11 +30,9 @@ use shardbook_engine::id::{ClientId, InstrumentId, OrderId, Symbol};
 use shardbook_engine::instrument::{Increment, Instrument};
 use shardbook_engine::journal::Journal;
 use shardbook_engine::market_data::MarketDataLimits;
-use shardbook_engine::observer::NoObserver;
 use shardbook_engine::order::{ChosenId, NewOrder, OrderKind, SelfTradePrevention, TimeInForce};
 use shardbook_engine::partition::PartitionId;
 use shardbook_engine::price::Price;
-use shardbook_engine::publisher::NoPublisher;
 use shardbook_engine::quantity::{LOTS_MAX, Quantity};
 use shardbook_engine::responder::Responder;
 use shardbook_engine::shard::ShardLimits;
@@ -43,6 +41,7 @@ use shardbook_engine::time::{Clock, SystemClock};
 use shardbook_storage::checkpoint::FileCheckpoints;
 use shardbook_storage::journal::{FileJournal, JournalOptions};
 use shardbook_storage::snapshot::BookSnapshot;
+use shardbook_test_support::nobody::{NoObserver, NoPublisher};
 use uuid::Uuid;
 
 /// The server's.

@@ -280,21 +280,7 @@ impl Contents {
         }
         Ok(contents)
     }
-}
 
-fn read(
-    frames: &mut dyn JournalReader,
-) -> Result<Option<(Position, Vec<ControlRecord>)>, ControlLogError> {
-    let Some(frame) = frames.read()? else {
-        return Ok(None);
-    };
-    let position = frame.position;
-    let records = decode_payload(&frame.payload)
-        .map_err(|source| ControlLogError::Record { position, source })?;
-    Ok(Some((position, records)))
-}
-
-impl Contents {
     fn take(&mut self, record: ControlRecord) -> Result<(), String> {
         match record {
             ControlRecord::ExchangeCreated {
@@ -345,6 +331,18 @@ impl Contents {
         });
         Ok(())
     }
+}
+
+fn read(
+    frames: &mut dyn JournalReader,
+) -> Result<Option<(Position, Vec<ControlRecord>)>, ControlLogError> {
+    let Some(frame) = frames.read()? else {
+        return Ok(None);
+    };
+    let position = frame.position;
+    let records = decode_payload(&frame.payload)
+        .map_err(|source| ControlLogError::Record { position, source })?;
+    Ok(Some((position, records)))
 }
 
 fn create(journal: &mut dyn Journal, now: Timestamp) -> Result<Uuid, ControlLogError> {

@@ -18,6 +18,7 @@ pub mod clock;
 pub mod instrument;
 pub mod journal;
 pub mod naive;
+pub mod nobody;
 pub mod postgres;
 pub mod random;
 pub mod recordings;

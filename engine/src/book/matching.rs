@@ -90,12 +90,7 @@ impl Book {
         if self.sides.of(incoming.side.opposite()).best().is_none() {
             return Outcome::Rejected(Rejection::NoLiquidity);
         }
-        let mut taker = Taker::new(incoming, None);
-        match self.trade(&mut taker, events) {
-            Stop::Filled => Outcome::Filled,
-            Stop::NoMore => Outcome::Remainder(Remainder::Exhausted),
-            Stop::OwnOrder => Outcome::Remainder(Remainder::SelfTrade),
-        }
+        self.take(Taker::new(incoming, None), Remainder::Exhausted, events)
     }
 
     fn place_gtc(
@@ -121,12 +116,8 @@ impl Book {
         price: Price,
         events: &mut Vec<BookEvent>,
     ) -> Outcome {
-        let mut taker = Taker::new(incoming, Some(price));
-        match self.trade(&mut taker, events) {
-            Stop::Filled => Outcome::Filled,
-            Stop::NoMore => Outcome::Remainder(Remainder::LimitReached),
-            Stop::OwnOrder => Outcome::Remainder(Remainder::SelfTrade),
-        }
+        let taker = Taker::new(incoming, Some(price));
+        self.take(taker, Remainder::LimitReached, events)
     }
 
     fn place_fok(
@@ -150,6 +141,16 @@ impl Book {
         }
         let key = LevelKey::new(incoming.side, price);
         Outcome::Rested(self.rest(incoming.client, key, incoming.quantity))
+    }
+
+    /// Lets an order trade that never rests; `short` is why something is left of it that has met
+    /// all there is.
+    fn take(&mut self, mut taker: Taker, short: Remainder, events: &mut Vec<BookEvent>) -> Outcome {
+        match self.trade(&mut taker, events) {
+            Stop::Filled => Outcome::Filled,
+            Stop::NoMore => Outcome::Remainder(short),
+            Stop::OwnOrder => Outcome::Remainder(Remainder::SelfTrade),
+        }
     }
 
     /// Lets an order trade until nothing is left of it or something stops it.

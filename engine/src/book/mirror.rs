@@ -137,7 +137,7 @@ impl Mirror {
 
     /// Forgets the levels without a target and lists those that are short. Gives the update's
     /// list back.
-    fn settle(&mut self, mut work: Vec<LevelKey>) {
+    fn list_short(&mut self, mut work: Vec<LevelKey>) {
         for key in work.drain(..) {
             let level = self.level_mut(key);
             assert!(level.resting <= level.target, "more rests than the target");
@@ -221,7 +221,10 @@ impl Mirror {
 
     /// What must hold of targets and lists between commands.
     pub(super) fn assert_invariants(&self) {
-        assert!(self.work.is_empty(), "an update's list was not settled");
+        assert!(
+            self.work.is_empty(),
+            "an update's list was not gone through"
+        );
         for (key, level) in &self.levels {
             assert!(!level.target.is_zero(), "{key:?} has no target");
             assert!(level.resting <= level.target, "too much rests at {key:?}");
@@ -257,7 +260,7 @@ impl Book {
         for key in &work {
             self.add_mirrored(*key, events);
         }
-        self.mirror.settle(work);
+        self.mirror.list_short(work);
     }
 
     /// Whether [`Book::mirror`] would change anything: an order or a target.
@@ -294,7 +297,7 @@ impl Book {
     /// If more rests at a level than its target: the events are not the command's.
     pub fn restore_mirror(&mut self, scope: MirrorScope, levels: &[MirrorLevel]) {
         let work = self.mirror.set_targets(scope, levels);
-        self.mirror.settle(work);
+        self.mirror.list_short(work);
     }
 
     /// Takes the newest of a level's orders away, and makes one smaller, until no more rests

@@ -96,14 +96,14 @@ impl Shard {
                 };
                 let (ending, _) = self.bring_in(at, incoming, kind, events);
                 ending.tell(placed, events);
-                self.settle_amend(handle, wanted.quantity, ending);
+                self.note_amend(handle, wanted.quantity, ending);
             }
         }
         self.record(at, events)
     }
 
     /// Puts down what became of an order that came in anew, whether it was matched or replayed.
-    pub(super) fn settle_amend(&mut self, from: Handle, quantity: Quantity, ending: Ending) {
+    pub(super) fn note_amend(&mut self, from: Handle, quantity: Quantity, ending: Ending) {
         match ending {
             Ending::Rests(to) => {
                 let hash = self.id_hasher.hash(&self.open_order(from).id);

@@ -104,7 +104,7 @@ impl Shard {
         };
         let (ending, _) = self.bring_in(at, incoming, OrderKind::Market, events);
         ending.tell(OrderRef::single(self.sequence.next()), events);
-        self.settle_tape(tape);
+        self.note_tape(tape);
         self.record(at, events)
     }
 
@@ -124,7 +124,7 @@ impl Shard {
         self.book
             .mirror(update.scope, &update.levels, &mut self.book_events);
         self.follow(at, events);
-        self.settle_mirror(update);
+        self.note_mirror(update);
         self.record(at, events)
     }
 
@@ -172,12 +172,12 @@ impl Shard {
         if at.day() <= day {
             return Decision::Refused(Refusal::DayNotOver);
         }
-        self.settle_day(day);
+        self.note_closed_day(day);
         self.record(at, events)
     }
 
     /// Puts down that a day is closed.
-    pub(super) fn settle_day(&mut self, day: Day) {
+    pub(super) fn note_closed_day(&mut self, day: Day) {
         self.last_closed_day = self.last_closed_day.max(Some(day));
     }
 
@@ -188,12 +188,12 @@ impl Shard {
     }
 
     /// Puts down that the tape's trades are taken in.
-    pub(super) const fn settle_tape(&mut self, tape: &Tape) {
+    pub(super) const fn note_tape(&mut self, tape: &Tape) {
         self.positions.of_mut(tape.source).trade_id = Some(tape.last_trade_id);
     }
 
     /// Puts down whose levels are mirrored and how far.
-    pub(super) const fn settle_mirror(&mut self, update: &MirrorUpdate) {
+    pub(super) const fn note_mirror(&mut self, update: &MirrorUpdate) {
         self.mirror_source = Some(update.source);
         self.positions.of_mut(update.source).mirror = Some(MirrorPosition::of(update));
     }

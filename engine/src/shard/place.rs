@@ -5,7 +5,7 @@ use std::mem;
 use crate::answer::Refusal;
 use crate::book::{BookEvent, ClientNumber, Incoming, Outcome, Remainder};
 use crate::event::{Event, MirrorMaker};
-use crate::id::{OrderRef, Sequence};
+use crate::id::{IdempotencyKey, OrderRef, Sequence};
 use crate::instrument::PriceBand;
 use crate::order::{CancelReason, NewOrder, OrderKind, Rejection, TimeInForce};
 use crate::price::Price;
@@ -26,7 +26,7 @@ impl Shard {
         events: &mut Vec<Event>,
     ) -> Decision {
         let hashes = self.hashes(order);
-        if let (Some(key), Some(hash)) = (&order.idempotency_key, hashes.key) {
+        if let Some(HashedKey { hash, key }) = hashes.key {
             match self.keys.look_up(hash, key, order, at) {
                 KeyUse::SameRequest(answer) => return Decision::Replayed(answer),
                 KeyUse::OtherRequest => return Decision::Refused(Refusal::IdempotencyKeyReused),
@@ -52,19 +52,21 @@ impl Shard {
             }
         };
         ending.tell(OrderRef::single(self.sequence.next()), events);
-        self.settle_placement(at, client, order, hashes, ending, taken);
+        self.note_placement(at, client, order, hashes, ending, taken);
         self.orders.leave(client);
         self.record(at, events)
     }
 
     /// Hashes what an order is looked up by, and has the machine fetch all that is looked at, at
     /// once: each is likely to lie in memory alone.
-    pub(super) fn hashes(&self, order: &NewOrder) -> Hashes {
-        let key = order.idempotency_key.as_ref();
-        let key = key.map(|key| self.keys.hash(&order.client, key));
+    pub(super) fn hashes<'a>(&self, order: &'a NewOrder) -> Hashes<'a> {
+        let key = order.idempotency_key.as_ref().map(|key| HashedKey {
+            hash: self.keys.hash(&order.client, key),
+            key,
+        });
         let id = self.id_hasher.hash(order.id.id());
-        if let Some(hash) = key {
-            self.keys.touch(hash);
+        if let Some(key) = key {
+            self.keys.touch(key.hash);
         }
         self.closed_ids.touch(id);
         self.orders.touch(id);
@@ -205,12 +207,12 @@ impl Shard {
 
     /// Puts down what became of a placed order, whether it was matched or replayed. Its client
     /// has entered.
-    pub(super) fn settle_placement(
+    pub(super) fn note_placement(
         &mut self,
         at: Timestamp,
         client: ClientNumber,
         order: &NewOrder,
-        hashes: Hashes,
+        hashes: Hashes<'_>,
         ending: Ending,
         taken: Taken,
     ) {
@@ -225,7 +227,7 @@ impl Shard {
                 self.closed_ids.push(id, hashes.id, &self.id_hasher);
             }
         }
-        if let (Some(key), Some(hash)) = (&order.idempotency_key, hashes.key) {
+        if let Some(HashedKey { hash, key }) = hashes.key {
             let bound = BoundKey {
                 client: order.client.clone(),
                 key: key.clone(),
@@ -250,10 +252,16 @@ impl Shard {
 
 /// The hashes of what an order is looked up by.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Hashes {
-    /// Of its client and key, if it has one.
-    pub(super) key: Option<u64>,
-    pub(super) id: u64,
+pub(super) struct Hashes<'a> {
+    key: Option<HashedKey<'a>>,
+    id: u64,
+}
+
+/// An idempotency key with the hash of it and its client.
+#[derive(Clone, Copy, Debug)]
+struct HashedKey<'a> {
+    hash: u64,
+    key: &'a IdempotencyKey,
 }
 
 /// What the shard keeps of an order that has come to rest.

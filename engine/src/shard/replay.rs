@@ -111,7 +111,7 @@ impl Replayer {
             self.apply_event(record, event, &mut incoming);
         }
         self.rest_mirrored(&mut incoming);
-        self.settle(record, incoming);
+        self.note(record, incoming);
         self.shard.record(record.timestamp, &record.events);
     }
 
@@ -245,28 +245,28 @@ impl Replayer {
     }
 
     /// Does what a command does after its events.
-    fn settle(&mut self, record: &Record, incoming: Incoming) {
+    fn note(&mut self, record: &Record, incoming: Incoming) {
         match &record.command {
-            Command::Place(order) => self.settle_placement(record, order, incoming),
-            Command::Amend(_) => self.settle_amend(incoming),
+            Command::Place(order) => self.note_placement(record, order, incoming),
+            Command::Amend(_) => self.note_amend(incoming),
             Command::Cancel(_) | Command::MassCancel(_) => {}
-            Command::Tape(tape) => self.shard.settle_tape(tape),
+            Command::Tape(tape) => self.shard.note_tape(tape),
             Command::Mirror(update) => {
                 self.shard.book.restore_mirror(update.scope, &update.levels);
-                self.shard.settle_mirror(update);
+                self.shard.note_mirror(update);
             }
-            Command::WithdrawMirror => self.settle_withdrawal(),
+            Command::WithdrawMirror => self.note_withdrawal(),
             Command::Halt => {
-                self.settle_withdrawal();
+                self.note_withdrawal();
                 self.shard.halted = true;
             }
             Command::Resume => self.shard.halted = false,
-            Command::CloseDay(day) => self.shard.settle_day(*day),
+            Command::CloseDay(day) => self.shard.note_closed_day(*day),
         }
     }
 
     #[expect(clippy::panic, reason = "a bug stops its shard")]
-    fn settle_placement(&mut self, record: &Record, order: &NewOrder, incoming: Incoming) {
+    fn note_placement(&mut self, record: &Record, order: &NewOrder, incoming: Incoming) {
         let Incoming { taken, ended, .. } = incoming;
         let client = self.shard.orders.enter(&order.client);
         let remaining = order.quantity - taken.quantity;
@@ -285,11 +285,11 @@ impl Replayer {
         };
         let hashes = self.shard.hashes(order);
         self.shard
-            .settle_placement(record.timestamp, client, order, hashes, ending, taken);
+            .note_placement(record.timestamp, client, order, hashes, ending, taken);
         self.shard.orders.leave(client);
     }
 
-    fn settle_amend(&mut self, incoming: Incoming) {
+    fn note_amend(&mut self, incoming: Incoming) {
         let Incoming {
             order,
             taken,
@@ -318,10 +318,10 @@ impl Replayer {
             }
         };
         self.shard
-            .settle_amend(amended.from, amended.quantity, ending);
+            .note_amend(amended.from, amended.quantity, ending);
     }
 
-    fn settle_withdrawal(&mut self) {
+    fn note_withdrawal(&mut self) {
         self.shard.book.restore_mirror(MirrorScope::Whole, &[]);
         self.shard.mirror_source = None;
     }

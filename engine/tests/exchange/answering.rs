@@ -1,6 +1,54 @@
 //! Who is told what, and when: nothing before it is flushed, and everything accepted in the end.
 
+use std::pin::Pin;
+use std::task::{Context, Poll, Wake, Waker};
+
+use shardbook_engine::responder::Outcome;
+use tokio::sync::oneshot;
+
 use super::*;
+
+/// In which order outcomes that a test waits for were told.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<usize>>>);
+
+/// Puts down its number once there is an outcome.
+struct Note {
+    number: usize,
+    told: Told,
+}
+
+impl Wake for Note {
+    fn wake(self: Arc<Self>) {
+        self.told.0.lock().unwrap().push(self.number);
+    }
+}
+
+impl Told {
+    /// Notes from now on which of the outcomes, none of which is told yet, are.
+    fn of(outcomes: &mut [oneshot::Receiver<Outcome>]) -> Self {
+        let told = Self::default();
+        for (number, outcome) in outcomes.iter_mut().enumerate() {
+            let told = told.clone();
+            let waker = Waker::from(Arc::new(Note { number, told }));
+            let polled = Pin::new(outcome).poll(&mut Context::from_waker(&waker));
+            assert_eq!(polled, Poll::Pending);
+        }
+        told
+    }
+
+    /// The outcomes' numbers as they were told, once all are.
+    async fn all(&self, outcomes: &[oneshot::Receiver<Outcome>]) -> Vec<usize> {
+        until(|| self.0.lock().unwrap().len() == outcomes.len()).await;
+        self.0.lock().unwrap().clone()
+    }
+}
+
+fn assert_placed(outcomes: &mut [oneshot::Receiver<Outcome>]) {
+    for outcome in outcomes {
+        assert!(matches!(outcome.try_recv(), Ok(Ok(Answer::Placed(_)))));
+    }
+}
 
 #[tokio::test]
 async fn nothing_is_answered_read_or_published_before_it_is_flushed() {
@@ -69,37 +117,33 @@ async fn what_waits_during_a_flush_goes_out_in_the_next_for_all_shards_together(
     let journal = MemoryJournal::default();
     let (exchange, _) = start(&journal, 1_000);
     journal.hold();
-    let (sender, mut outcomes) = mpsc::channel(1_000);
-    let submit = |tag: u64, symbol: &str| {
-        let permit = sender.clone().try_reserve_owned().unwrap();
-        let command = place(&format!("o{tag}"), Side::Buy, 100, 5);
-        let responder = Responder::tagged(tag, permit);
+    let submit = |number: usize, symbol: &str| {
+        let command = place(&format!("o{number}"), Side::Buy, 100, 5);
+        let (responder, outcome) = Responder::single();
         exchange
             .router()
             .submit(&handle(&exchange, symbol), command, responder)
             .unwrap();
+        outcome
     };
-    submit(0, "SOL-USD");
+    let mut outcomes = vec![submit(0, "SOL-USD")];
     until(|| journal.appends_begun() == 1).await;
-    for tag in 1..=200 {
-        submit(tag, if tag % 2 == 0 { "BTC-USD" } else { "ETH-USD" });
+    for number in 1..=200 {
+        let symbol = ["BTC-USD", "ETH-USD"][number % 2];
+        outcomes.push(submit(number, symbol));
     }
+    let told = Told::of(&mut outcomes);
     journal.go_on();
-    let mut answered = Vec::new();
-    while answered.len() < 201 {
-        let tagged = outcomes.recv().await.unwrap();
-        assert!(matches!(tagged.outcome, Ok(Answer::Placed(_))));
-        answered.push(tagged.tag);
-    }
-    let of_btc: Vec<u64> = answered
-        .iter()
-        .copied()
-        .filter(|tag| *tag > 0 && tag % 2 == 0)
+    let told = told.all(&outcomes).await;
+    let of_btc: Vec<_> = told
+        .into_iter()
+        .filter(|number| *number > 0 && number % 2 == 0)
         .collect();
     assert!(
         of_btc.is_sorted(),
         "answers come in the order of the commands: {of_btc:?}"
     );
+    assert_placed(&mut outcomes);
     assert!(
         journal.frames().len() < 50,
         "{} flushes for 201 orders",
@@ -114,28 +158,22 @@ async fn a_full_queue_says_so_at_once_and_loses_nothing() {
     let (exchange, _) = start(&journal, 4);
     let btc = handle(&exchange, "BTC-USD");
     journal.hold();
-    let (sender, mut outcomes) = mpsc::channel(100_000);
-    let mut accepted = 0;
+    let mut accepted = Vec::new();
     // The shard decides ahead of the flush up to a batch's bounds; then its queue fills.
     let refused = loop {
-        let permit = sender.clone().try_reserve_owned().unwrap();
-        let command = place(&format!("o{accepted}"), Side::Buy, 100, 5);
-        match exchange
-            .router()
-            .submit(&btc, command, Responder::tagged(accepted, permit))
-        {
-            Ok(()) => accepted += 1,
+        let (responder, outcome) = Responder::single();
+        let command = place(&format!("o{}", accepted.len()), Side::Buy, 100, 5);
+        match exchange.router().submit(&btc, command, responder) {
+            Ok(()) => accepted.push(outcome),
             Err(error) => break error,
         }
     };
     assert_eq!(refused, CallError::Overloaded);
+    let told = Told::of(&mut accepted);
     journal.go_on();
-    for tag in 0..accepted {
-        let tagged = outcomes.recv().await.unwrap();
-        assert_eq!(tagged.tag, tag);
-        assert!(matches!(tagged.outcome, Ok(Answer::Placed(_))));
-    }
-    let last = accepted;
+    assert!(told.all(&accepted).await.is_sorted());
+    assert_placed(&mut accepted);
+    let last = accepted.len();
     assert!(matches!(
         exchange
             .router()

@@ -26,7 +26,6 @@ use shardbook_engine::id::{ClientId, IdempotencyKey, InstrumentId, OrderId};
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::journal::{Durable, Journal, Part};
 use shardbook_engine::market_data::{Change, ChangeId, KnownOrder, MarketDataLimits};
-use shardbook_engine::observer::NoObserver;
 use shardbook_engine::order::{
     CancelReason, ChosenId, NewOrder, OrderKind, OrderState, SelfTradePrevention, TimeInForce,
 };
@@ -41,7 +40,7 @@ use shardbook_engine::side::Side;
 use shardbook_engine::time::{SystemClock, Timestamp};
 use shardbook_test_support::clock::TestClock;
 use shardbook_test_support::journal::MemoryJournal;
-use tokio::sync::mpsc;
+use shardbook_test_support::nobody::NoObserver;
 
 /// Remembers everything published, and the fatal errors.
 #[derive(Default)]
