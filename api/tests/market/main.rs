@@ -178,8 +178,9 @@ struct Outcome {
 
 async fn play(data_dir: &Path, recording: &Path) -> Outcome {
     let app = start(data_dir, &format!("file:{}", recording.display())).await;
+    // The database is read below, and a stop does not wait for it without end.
     get_until(&app, "/healthz", |health| {
-        health["feed"]["status"] == "finished"
+        health["feed"]["status"] == "finished" && health["database"]["lag_records"] == 0
     })
     .await;
     let mut book = get(&app, "/orderbook?instrument=BTC-USD&levels=1000").await;
