@@ -6,6 +6,10 @@
 
 mod input;
 mod output;
+mod signed;
+mod stamp;
 
 pub use input::{DecimalError, Measure, exact_decimal, whole_units};
-pub use output::{DayText, DecimalText, SignedDecimalText, TimestampText};
+pub use output::DecimalText;
+pub use signed::SignedDecimalText;
+pub use stamp::{DayText, TimestampText};

@@ -6,6 +6,8 @@
 
 #[macro_use]
 mod documented;
+#[macro_use]
+pub mod json;
 pub mod access;
 pub mod activity;
 pub mod app;

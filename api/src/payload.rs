@@ -17,10 +17,10 @@ use poem_openapi::registry::{
 };
 use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions};
-use serde::Serialize;
 
 pub use self::csv::{CsvRow, Form, JsonOrCsv};
 
+use crate::json::{ToJson, to_json};
 use crate::problem::{Code, Problem};
 
 const JSON: &str = "application/json";
@@ -33,9 +33,6 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// Most bytes of a batch: some 2 KiB for each of its orders.
 pub const BATCH_BYTES_MAX: usize = 1024 * 1024;
-
-/// Bytes of an answer about one order, with a trade or two: so much is had at once.
-const ANSWER_BYTES: usize = 1_024;
 
 /// A JSON body that came in, at most `MAX` bytes of it, and the shape it should have.
 #[derive(Clone, Debug)]
@@ -215,20 +212,15 @@ impl<T: Type> Payload for JsonResponse<T> {
     }
 }
 
-impl<T: Serialize + Send> IntoResponse for JsonResponse<T> {
+impl<T: ToJson + Send> IntoResponse for JsonResponse<T> {
     fn into_response(self) -> Response {
-        let mut body = Vec::with_capacity(ANSWER_BYTES);
-        match serde_json::to_writer(&mut body, &self.0) {
-            Ok(()) => Response::builder().content_type(JSON).body(body),
-            Err(error) => {
-                tracing::error!(%error, "an answer could not be written as JSON");
-                Problem::new(Code::Internal, "the answer could not be written").into_response()
-            }
-        }
+        Response::builder()
+            .content_type(JSON)
+            .body(to_json(&self.0))
     }
 }
 
-impl<T: Type + Serialize> ApiResponse for JsonResponse<T> {
+impl<T: Type + ToJson> ApiResponse for JsonResponse<T> {
     fn meta() -> MetaResponses {
         MetaResponses {
             responses: vec![MetaResponse {

@@ -20,6 +20,7 @@ pub use from_engine::invalid_field;
 pub use from_poem::of_poem_error;
 
 use crate::access::limits::{Level, whole_seconds};
+use crate::json::to_json;
 use crate::schema::order::OrderView;
 use crate::schema::problem::{FieldErrorView, ProblemView};
 use crate::schema::text::Count;
@@ -206,7 +207,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = serde_json::to_vec(&self.view()).unwrap_or_default();
+        let body = to_json(&self.view());
         let mut response = Response::builder()
             .status(self.status())
             .content_type(CONTENT_TYPE)

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::edge::Edge;
+use crate::json::to_json;
 use crate::problem::{CONTENT_TYPE, Code, Problem};
 
 use self::connection::{Guarded, serve_connection};
@@ -162,7 +163,7 @@ fn prompt(stream: &TcpStream) {
 /// What a connection too many is told.
 fn refusal() -> Vec<u8> {
     let problem = Problem::new(Code::Overloaded, "too many connections are open");
-    let body = serde_json::to_string(&problem.view()).unwrap_or_default();
+    let body = String::from_utf8(to_json(&problem.view())).unwrap_or_default();
     let length = body.len();
     format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: {CONTENT_TYPE}\r\n\

@@ -1,30 +1,25 @@
-//! Writing whole numbers of increments as decimals, and stamps as text.
-
-mod short;
+//! Writing whole numbers of increments as decimals.
 
 use std::fmt;
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use ethnum::{I256, U256};
+use ethnum::U256;
 use serde::{Serialize, Serializer};
 
 use shardbook_engine::instrument::{Increment, Instrument};
 use shardbook_engine::price::Price;
 use shardbook_engine::quantity::{Notional, Quantity, Volume};
-use shardbook_engine::time::{Day, Timestamp};
+
+use crate::json::{ToJson, by_serde};
 
 /// Digits that an average price has beyond the tick's.
 const AVERAGE_EXTRA_DIGITS: u32 = 4;
-
-/// Digits after the point of a change in percent.
-const PERCENT_SCALE: u32 = 2;
 
 /// A decimal as it is shown: always all digits of its scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecimalText {
     /// The value in units of the last digit shown: of a day's notional below 2^168.
-    units: U256,
-    scale: u32,
+    pub(in crate::decimal) units: U256,
+    pub(in crate::decimal) scale: u32,
 }
 
 impl DecimalText {
@@ -116,7 +111,7 @@ impl DecimalText {
 
 /// The quotient rounded to the nearest whole number, halves to the even one; `None` for a
 /// division by zero.
-fn divide_half_even(numerator: u128, denominator: u128) -> Option<u128> {
+pub(in crate::decimal) fn divide_half_even(numerator: u128, denominator: u128) -> Option<u128> {
     let quotient = numerator.checked_div(denominator)?;
     let remainder = numerator.checked_rem(denominator)?;
     let to_next = denominator - remainder;
@@ -149,133 +144,44 @@ fn show<N: fmt::Display>(
     write!(f, "{whole}.{fraction:0width$}")
 }
 
-/// A decimal that may be below zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SignedDecimalText {
-    is_negative: bool,
-    magnitude: DecimalText,
-}
-
-impl SignedDecimalText {
-    /// `units` of the last digit, `scale` digits after the point.
-    #[must_use]
-    pub fn new(units: I256, scale: u32) -> Self {
-        Self {
-            is_negative: units.is_negative(),
-            magnitude: DecimalText {
-                units: units.unsigned_abs(),
-                scale,
-            },
-        }
-    }
-
-    /// One less another of the same scale.
-    #[must_use]
-    pub fn difference(one: DecimalText, less: DecimalText) -> Self {
-        Self {
-            is_negative: one.units < less.units,
-            magnitude: DecimalText {
-                units: one.units.max(less.units) - one.units.min(less.units),
-                scale: one.scale,
-            },
-        }
-    }
-
-    /// How far a price has come, at the tick's scale.
-    #[must_use]
-    pub fn change(from: Price, to: Price, instrument: &Instrument) -> Self {
-        let price = |price| DecimalText::price(price, instrument);
-        Self::difference(price(to), price(from))
-    }
-
-    /// The same in percent of where it came from, two digits, halves to the even digit.
-    #[must_use]
-    pub fn change_percent(from: Price, to: Price) -> Option<Self> {
-        let distance = u128::from(from.ticks().abs_diff(to.ticks()));
-        let units = divide_half_even(distance * 10_000, u128::from(from.ticks()))?;
-        Some(Self {
-            is_negative: to < from && units > 0,
-            magnitude: DecimalText::new(units, PERCENT_SCALE),
-        })
-    }
-}
-
-impl From<DecimalText> for SignedDecimalText {
-    fn from(magnitude: DecimalText) -> Self {
-        Self {
-            is_negative: false,
-            magnitude,
-        }
-    }
-}
-
-impl fmt::Display for SignedDecimalText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_negative {
-            f.write_str("-")?;
-        }
-        self.magnitude.fmt(f)
-    }
-}
-
-impl Serialize for SignedDecimalText {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 impl Serialize for DecimalText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let units = u64::try_from(self.units).ok();
-        match units.and_then(|units| short::decimal(units, self.scale)) {
-            Some(text) => serializer.serialize_str(&text),
-            None => serializer.collect_str(self),
-        }
-    }
-}
-
-/// A point in time as RFC 3339, in UTC, with microseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimestampText(pub Timestamp);
-
-impl TimestampText {
-    fn time(self) -> DateTime<Utc> {
-        let microseconds = i64::try_from(self.0.microseconds()).unwrap_or(i64::MAX);
-        DateTime::from_timestamp_micros(microseconds).unwrap_or(DateTime::<Utc>::MAX_UTC)
-    }
-}
-
-impl fmt::Display for TimestampText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.time().to_rfc3339_opts(SecondsFormat::Micros, true))
-    }
-}
-
-impl Serialize for TimestampText {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match short::stamp(self.time()) {
-            Some(text) => serializer.serialize_str(&text),
-            None => serializer.collect_str(self),
-        }
-    }
-}
-
-/// A UTC day as RFC 3339's full date: `2026-01-31`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DayText(pub Day);
-
-impl fmt::Display for DayText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = TimestampText(self.0.start()).to_string();
-        let date = text.split_once('T').map_or(text.as_str(), |(date, _)| date);
-        f.write_str(date)
-    }
-}
-
-impl Serialize for DayText {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
+}
+
+impl ToJson for DecimalText {
+    fn write(&self, json: &mut Vec<u8>) {
+        let scale = usize::try_from(self.scale).ok();
+        match u64::try_from(self.units).ok().zip(scale) {
+            Some((units, scale)) => write_short(units, scale, json),
+            None => by_serde(self, json),
+        }
+    }
+}
+
+/// Writes `units` of the last digit with `scale` digits after the point: what every order's
+/// answer is full of.
+fn write_short(units: u64, scale: usize, json: &mut Vec<u8>) {
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(units).as_bytes();
+    json.push(b'"');
+    match digits.len().checked_sub(scale) {
+        Some(whole) if whole > 0 => {
+            let (whole, fraction) = digits.split_at(whole);
+            json.extend_from_slice(whole);
+            if scale > 0 {
+                json.push(b'.');
+                json.extend_from_slice(fraction);
+            }
+        }
+        Some(_) | None => {
+            json.extend_from_slice(b"0.");
+            json.extend(std::iter::repeat_n(b'0', scale - digits.len()));
+            json.extend_from_slice(digits);
+        }
+    }
+    json.push(b'"');
 }
 
 #[cfg(test)]
@@ -284,6 +190,7 @@ mod tests {
     use shardbook_test_support::instrument::of_largest_sums;
 
     use super::*;
+    use crate::decimal::SignedDecimalText;
 
     #[test]
     fn a_quotient_is_rounded_to_the_nearest_and_a_half_to_the_even() {
@@ -316,18 +223,6 @@ mod tests {
         ];
         for ((units, scale), expected) in rows {
             assert_eq!(DecimalText::new(units, scale).to_string(), expected);
-        }
-    }
-
-    #[test]
-    fn stamps_have_microseconds_and_end_with_z() {
-        let rows = [
-            (0, "1970-01-01T00:00:00.000000Z"),
-            (1_769_860_800_000_001, "2026-01-31T12:00:00.000001Z"),
-        ];
-        for (microseconds, expected) in rows {
-            let stamp = TimestampText(Timestamp::from_microseconds(microseconds));
-            assert_eq!(stamp.to_string(), expected);
         }
     }
 
@@ -376,12 +271,12 @@ mod tests {
         fn json_holds_the_same_text_as_is_shown_otherwise(
             units in prop_oneof![any::<u64>().prop_map(u128::from), 0..1_000_000_u128, any::<u128>()],
             scale in 0..=18_u32,
-            microseconds in prop_oneof![any::<u64>(), 0..5_000_000_000_000_000_u64],
         ) {
             let decimal = DecimalText::new(units, scale);
+            let mut json = Vec::new();
+            decimal.write(&mut json);
+            prop_assert_eq!(String::from_utf8(json).unwrap(), format!("\"{decimal}\""));
             prop_assert_eq!(serde_json::to_string(&decimal).unwrap(), format!("\"{decimal}\""));
-            let stamp = TimestampText(Timestamp::from_microseconds(microseconds));
-            prop_assert_eq!(serde_json::to_string(&stamp).unwrap(), format!("\"{stamp}\""));
         }
     }
 }

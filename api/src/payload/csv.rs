@@ -11,6 +11,7 @@ use poem_openapi::types::Type;
 use serde::Serialize;
 
 use super::{JSON, JsonResponse};
+use crate::json::ToJson;
 use crate::problem::{Code, Problem};
 use crate::schema::List;
 
@@ -139,7 +140,7 @@ impl<R: CsvRow, const MAX: usize> JsonOrCsv<List<R, MAX>> {
     }
 }
 
-impl<T: Serialize + Send> IntoResponse for JsonOrCsv<T> {
+impl<T: ToJson + Send> IntoResponse for JsonOrCsv<T> {
     fn into_response(self) -> Response {
         let mut response = match self {
             Self::Json(answer) => JsonResponse(answer).into_response(),
@@ -153,7 +154,7 @@ impl<T: Serialize + Send> IntoResponse for JsonOrCsv<T> {
     }
 }
 
-impl<T: Type + Serialize> ApiResponse for JsonOrCsv<T> {
+impl<T: Type + ToJson> ApiResponse for JsonOrCsv<T> {
     fn meta() -> MetaResponses {
         let csv = MetaSchemaRef::Inline(Box::new(MetaSchema::new("string")));
         let content = |content_type, schema| MetaMediaType {

@@ -191,6 +191,8 @@ object! {
 #[serde(transparent)]
 pub struct Shards(pub BTreeMap<String, Word<ShardStatus>>);
 
+to_json_by_serde!(Shards);
+
 impl_type!(
     Shards, "Shards",
     schema: poem_openapi::registry::MetaSchemaRef::Inline(Box::new(

@@ -10,6 +10,8 @@ use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::types::Type;
 use serde::Serialize;
 
+use crate::json::ToJson;
+
 /// Implements [`Type`] for what is neither validated nor converted by poem-openapi.
 macro_rules! impl_type {
     ($type:ty, $name:expr, schema: $schema:expr, register: |$registry:ident| $register:expr) => {
@@ -59,6 +61,8 @@ macro_rules! object {
         pub struct $name {
             $( $(#[doc = $field_doc])+ $(#[serde($($serde)*)])? pub $field: $type, )+
         }
+
+        object_to_json!($name, $($field,)+);
 
         impl_type!(
             $name,
@@ -205,6 +209,12 @@ pub(crate) fn object_schema(
 #[serde(transparent)]
 pub struct Nullable<T>(pub Option<T>);
 
+impl<T: ToJson> ToJson for Nullable<T> {
+    fn write(&self, json: &mut Vec<u8>) {
+        self.0.write(json);
+    }
+}
+
 impl<T> From<Option<T>> for Nullable<T> {
     fn from(value: Option<T>) -> Self {
         Self(value)
@@ -246,6 +256,12 @@ impl<T: Type> Type for Nullable<T> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct List<T, const MAX: usize, const MIN: usize = 0>(pub Vec<T>);
+
+impl<T: ToJson, const MAX: usize, const MIN: usize> ToJson for List<T, MAX, MIN> {
+    fn write(&self, json: &mut Vec<u8>) {
+        self.0.write(json);
+    }
+}
 
 impl<T: Type, const MAX: usize, const MIN: usize> Type for List<T, MAX, MIN> {
     const IS_REQUIRED: bool = true;

@@ -48,6 +48,8 @@ pub enum AnswerType {
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct OperationIdText;
 
+to_json_by_serde!(OperationIdText);
+
 impl_type!(
     OperationIdText, "OperationId",
     schema: MetaSchemaRef::Inline(Box::new(MetaSchema {

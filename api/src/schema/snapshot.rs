@@ -72,6 +72,8 @@ object! {
 #[serde(transparent)]
 pub struct SnapshotIdText(pub Uuid);
 
+to_json_by_serde!(SnapshotIdText);
+
 impl_type!(
     SnapshotIdText, "SnapshotId",
     schema: poem_openapi::registry::MetaSchemaRef::Inline(Box::new(

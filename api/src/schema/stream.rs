@@ -11,6 +11,7 @@ use shardbook_engine::price::Price;
 use shardbook_engine::quantity::Volume;
 
 use crate::decimal::{DecimalText, TimestampText};
+use crate::json::ToJson;
 use crate::schema::Nullable;
 use crate::schema::order::{OrderView, TradeView};
 use crate::schema::text::{Count, SymbolText};
@@ -110,6 +111,12 @@ impl OrderMessage {
 /// A level: its price, and the quantity that rests there now, `"0"` if none does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LevelPair(DecimalText, DecimalText);
+
+impl ToJson for LevelPair {
+    fn write(&self, json: &mut Vec<u8>) {
+        [self.0, self.1].write(json);
+    }
+}
 
 impl_type!(
     LevelPair, "Level",

@@ -10,6 +10,7 @@ use shardbook_engine::id::{ClientId, IdempotencyKey, OrderId, Symbol, TradeNumbe
 use shardbook_engine::instrument::Instrument;
 
 use crate::decimal::{DecimalText, SignedDecimalText, TimestampText};
+use crate::json::{ToJson, plain_text};
 
 /// The schema of a text that keeps a pattern. Only its documentation: parsing checks bytes.
 fn pattern(pattern: &str, example: &str) -> MetaSchemaRef {
@@ -22,7 +23,7 @@ fn pattern(pattern: &str, example: &str) -> MetaSchemaRef {
 
 /// Declares how an engine's id stands in JSON.
 macro_rules! id_text {
-    ($(#[$doc:meta])* $name:ident, $id:ty, $pattern:literal, $example:literal) => {
+    ($(#[$doc:meta])* $name:ident, $id:ty, $pattern:literal, $example:literal, $write:expr) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct $name(pub $id);
@@ -33,26 +34,44 @@ macro_rules! id_text {
             }
         }
 
+        impl ToJson for $name {
+            fn write(&self, json: &mut Vec<u8>) {
+                $write(self.0.as_bytes(), json);
+            }
+        }
+
         impl_type!($name, stringify!($name), schema: pattern($pattern, $example), register: |_registry| ());
     };
 }
 
 id_text!(
     /// What a client calls an order.
-    OrderIdText, OrderId, "^[A-Za-z0-9._:-]{1,64}$", "order-1"
+    OrderIdText, OrderId, "^[A-Za-z0-9._:-]{1,64}$", "order-1", plain_text
 );
 id_text!(
     /// Who trades.
-    ClientIdText, ClientId, "^[A-Za-z0-9._:-]{1,64}$", "client-A"
+    ClientIdText, ClientId, "^[A-Za-z0-9._:-]{1,64}$", "client-A", plain_text
 );
 id_text!(
     /// A client's mark against doing a thing twice.
-    IdempotencyKeyText, IdempotencyKey, "^[!-~]{1,128}$", "abc-123"
+    IdempotencyKeyText, IdempotencyKey, "^[!-~]{1,128}$", "abc-123", visible_text
 );
 id_text!(
     /// An instrument's name.
-    SymbolText, Symbol, "^[A-Za-z0-9._-]{1,32}$", "BTC-USD"
+    SymbolText, Symbol, "^[A-Za-z0-9._-]{1,32}$", "BTC-USD", plain_text
 );
+
+/// Writes visible ASCII characters.
+fn visible_text(text: &[u8], json: &mut Vec<u8>) {
+    json.push(b'"');
+    for byte in text {
+        if matches!(byte, b'"' | b'\\') {
+            json.push(b'\\');
+        }
+        json.push(*byte);
+    }
+    json.push(b'"');
+}
 
 /// A trade's id: the instrument's name and the trade's number within it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +112,16 @@ impl fmt::Display for TradeIdText {
 impl Serialize for TradeIdText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl ToJson for TradeIdText {
+    fn write(&self, json: &mut Vec<u8>) {
+        json.push(b'"');
+        json.extend_from_slice(self.instrument.as_bytes());
+        json.push(b'-');
+        self.number.get().write(json);
+        json.push(b'"');
     }
 }
 
@@ -167,6 +196,12 @@ impl_type!(
 #[serde(transparent)]
 pub struct Count(pub u64);
 
+impl ToJson for Count {
+    fn write(&self, json: &mut Vec<u8>) {
+        self.0.write(json);
+    }
+}
+
 impl From<usize> for Count {
     fn from(count: usize) -> Self {
         Self(u64::try_from(count).unwrap_or(u64::MAX))
@@ -186,6 +221,8 @@ impl_type!(
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Words(pub Arc<str>);
+
+to_json_by_serde!(Words);
 
 impl From<String> for Words {
     fn from(text: String) -> Self {

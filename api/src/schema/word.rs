@@ -9,6 +9,7 @@ use shardbook_engine::order::{
 };
 use shardbook_engine::side::Side;
 
+use crate::json::{ToJson, plain_text};
 use crate::schema::operation::{AnswerType, OperationName};
 use crate::schema::stream::MessageType;
 use crate::stream::channel::Channel;
@@ -44,6 +45,12 @@ pub struct Word<T>(pub T);
 impl<T: Worded> Serialize for Word<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.0.word())
+    }
+}
+
+impl<T: Worded> ToJson for Word<T> {
+    fn write(&self, json: &mut Vec<u8>) {
+        plain_text(self.0.word().as_bytes(), json);
     }
 }
 

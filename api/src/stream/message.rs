@@ -1,18 +1,15 @@
 //! The streams' messages as texts and as server-sent events.
 
 use bytes::Bytes;
-use serde::Serialize;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use shardbook_engine::id::Sequence;
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::market_data::{ChangeId, ChangeKind};
 
+use crate::json::{ToJson, to_json};
 use crate::schema::stream::{DeltaMessage, MessageType, OrderMessage, TradeMessage};
 use crate::schema::word::Worded;
-
-/// Bytes of most messages: so much is had at once.
-const MESSAGE_BYTES: usize = 512;
 
 /// A change's message.
 pub(crate) fn text_of_change(
@@ -28,14 +25,9 @@ pub(crate) fn text_of_change(
 }
 
 /// Any message's text.
-#[expect(
-    clippy::expect_used,
-    reason = "the messages hold nothing that JSON can't"
-)]
-pub(crate) fn text(message: &impl Serialize) -> Utf8Bytes {
-    let mut text = Vec::with_capacity(MESSAGE_BYTES);
-    serde_json::to_writer(&mut text, message).expect("texts and numbers are JSON");
-    Utf8Bytes::try_from(text).expect("JSON is UTF-8")
+#[expect(clippy::expect_used, reason = "JSON is text")]
+pub(crate) fn text(message: &impl ToJson) -> Utf8Bytes {
+    Utf8Bytes::try_from(to_json(message)).expect("JSON is UTF-8")
 }
 
 /// A message as a server-sent event; one without an id leaves the reader's last one standing.

@@ -1,12 +1,12 @@
 //! The frames that answer operations.
 
-use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use shardbook_engine::id::{ClientId, Symbol};
 
 use crate::problem::Problem;
+use crate::schema::Nullable;
 use crate::schema::operation::AnswerType;
 use crate::schema::order::OrderView;
 use crate::schema::problem::ProblemView;
@@ -27,47 +27,58 @@ impl OperationId {
     pub(super) fn new(id: Option<&RawValue>) -> Self {
         Self(id.map(ToOwned::to_owned))
     }
+
+    fn json(&self) -> Nullable<&RawValue> {
+        Nullable(self.0.as_deref())
+    }
 }
 
-#[derive(Serialize)]
-struct Reply<'a, T> {
+struct Done<'a> {
     r#type: Word<AnswerType>,
-    id: Option<&'a RawValue>,
-    status: u16,
-    #[serde(flatten)]
-    what: T,
+    id: Nullable<&'a RawValue>,
+    status: u64,
 }
 
-#[derive(Serialize)]
-struct Nothing {}
+object_to_json!(Done<'_>, r#type, id, status,);
 
-#[derive(Serialize)]
-struct Failed {
+struct Failed<'a> {
+    r#type: Word<AnswerType>,
+    id: Nullable<&'a RawValue>,
+    status: u64,
     problem: ProblemView,
 }
 
-#[derive(Serialize)]
-struct Subscribed {
+object_to_json!(Failed<'_>, r#type, id, status, problem,);
+
+struct Subscribed<'a> {
+    r#type: Word<AnswerType>,
+    id: Nullable<&'a RawValue>,
+    status: u64,
     channels: Vec<Word<Channel>>,
     instruments: Vec<SymbolText>,
 }
 
-#[derive(Serialize)]
-struct OnDisconnect {
+object_to_json!(Subscribed<'_>, r#type, id, status, channels, instruments,);
+
+struct OnDisconnect<'a> {
+    r#type: Word<AnswerType>,
+    id: Nullable<&'a RawValue>,
+    status: u64,
     client_id: ClientIdText,
     enabled: bool,
 }
 
-/// An order's reply, by far the most frequent: written without the detour of a flattened field.
-#[derive(Serialize)]
+object_to_json!(OnDisconnect<'_>, r#type, id, status, client_id, enabled,);
+
 struct OrderReply<'a> {
     r#type: Word<AnswerType>,
-    id: Option<&'a RawValue>,
-    status: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Nullable<&'a RawValue>,
+    status: u64,
     replayed: Option<bool>,
     order: OrderView,
 }
+
+object_to_json!(OrderReply<'_>, r#type, id, status, replayed, order,);
 
 const RESULT: Word<AnswerType> = Word(AnswerType::Result);
 
@@ -79,7 +90,7 @@ pub(super) fn placed(id: &OperationId, placement: Placement) -> Utf8Bytes {
     };
     text(&OrderReply {
         r#type: RESULT,
-        id: id.0.as_deref(),
+        id: id.json(),
         status: 201,
         replayed,
         order: placement.order,
@@ -90,7 +101,7 @@ pub(super) fn placed(id: &OperationId, placement: Placement) -> Utf8Bytes {
 pub(super) fn changed(id: &OperationId, order: OrderView) -> Utf8Bytes {
     text(&OrderReply {
         r#type: RESULT,
-        id: id.0.as_deref(),
+        id: id.json(),
         status: 200,
         replayed: None,
         order,
@@ -99,19 +110,21 @@ pub(super) fn changed(id: &OperationId, order: OrderView) -> Utf8Bytes {
 
 /// An operation that was not carried out.
 pub(super) fn failed(id: &OperationId, problem: &Problem) -> Utf8Bytes {
-    text(&Reply {
+    text(&Failed {
         r#type: Word(AnswerType::Error),
-        id: id.0.as_deref(),
-        status: problem.status().as_u16(),
-        what: Failed {
-            problem: problem.view(),
-        },
+        id: id.json(),
+        status: u64::from(problem.status().as_u16()),
+        problem: problem.view(),
     })
 }
 
 /// An operation of which there is nothing more to tell.
 pub(super) fn done(id: &OperationId) -> Utf8Bytes {
-    result(id, Nothing {})
+    text(&Done {
+        r#type: RESULT,
+        id: id.json(),
+        status: 200,
+    })
 }
 
 /// What a connection is or is no longer subscribed to.
@@ -120,26 +133,22 @@ pub(super) fn subscribed<'a>(
     channels: ChannelSet,
     instruments: impl Iterator<Item = &'a Symbol>,
 ) -> Utf8Bytes {
-    result(
-        id,
-        Subscribed {
-            channels: channels.iter().map(Word).collect(),
-            instruments: instruments.cloned().map(SymbolText).collect(),
-        },
-    )
+    text(&Subscribed {
+        r#type: RESULT,
+        id: id.json(),
+        status: 200,
+        channels: channels.iter().map(Word).collect(),
+        instruments: instruments.cloned().map(SymbolText).collect(),
+    })
 }
 
 /// Whether the end of the connection cancels a client's orders.
 pub(super) fn on_disconnect(id: &OperationId, client: &ClientId, enabled: bool) -> Utf8Bytes {
-    let client_id = ClientIdText(client.clone());
-    result(id, OnDisconnect { client_id, enabled })
-}
-
-fn result(id: &OperationId, what: impl Serialize) -> Utf8Bytes {
-    text(&Reply {
+    text(&OnDisconnect {
         r#type: RESULT,
-        id: id.0.as_deref(),
+        id: id.json(),
         status: 200,
-        what,
+        client_id: ClientIdText(client.clone()),
+        enabled,
     })
 }
