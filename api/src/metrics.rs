@@ -128,8 +128,8 @@ impl Metrics {
     }
 
     /// An order was placed, and its answer is ready.
-    pub fn order_answered(&self, instrument: &Symbol, elapsed: Duration) {
-        self.of(instrument).latency.record(elapsed.as_secs_f64());
+    pub fn order_answered(&self, instrument: &Instrument, elapsed: Duration) {
+        self.at(instrument, |of| of.latency.record(elapsed.as_secs_f64()));
     }
 
     /// A request to place or change an order was refused before or instead of becoming a record.

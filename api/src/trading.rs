@@ -10,13 +10,13 @@ mod list;
 
 use std::sync::Arc;
 
-use futures::TryFutureExt;
-use futures::future::{Either, ready};
+use futures::future::BoxFuture;
+use futures::{FutureExt, TryFutureExt};
 use tokio::sync::oneshot;
 
 use shardbook_engine::answer::{Answer, FirstAnswer, Refusal};
 use shardbook_engine::command::{Amend, Cancel, Command};
-use shardbook_engine::id::{IdempotencyKey, OrderId, Symbol, TradeNumber};
+use shardbook_engine::id::{ClientId, IdempotencyKey, OrderId, Symbol, TradeNumber};
 use shardbook_engine::instrument::Instrument;
 use shardbook_engine::order::{Order, OrderState, OrderWithTrades, TRADES_SHOWN_MAX};
 use shardbook_engine::responder::{CallError, Outcome, Responder};
@@ -27,7 +27,10 @@ pub use self::list::OrderList;
 use crate::access::Trader;
 use crate::archive::Archive;
 use crate::problem::{Code, Problem};
-use crate::request::{Listed, not_the_feeds_order, read_amend, read_amend_request, read_order};
+use crate::request::{
+    Listed, OrderText, PlaceRequest, not_the_feeds_order, read_amend, read_amend_request,
+    read_order,
+};
 use crate::schema::order::OrderView;
 
 /// How often a cancel or an amend is sent again when its order closed and a new one took its id
@@ -52,8 +55,20 @@ pub struct Trading {
 pub struct Placement {
     /// The order as it stood right after matching.
     pub order: OrderView,
+    /// What it trades.
+    pub instrument: Arc<Instrument>,
     /// Whether the same request came before and this is its first answer.
     pub first_time: FirstTime,
+}
+
+impl Placement {
+    fn new(order: &OrderWithTrades, instrument: Arc<Instrument>, first_time: FirstTime) -> Self {
+        Self {
+            order: OrderView::with_trades(order, &instrument),
+            instrument,
+            first_time,
+        }
+    }
 }
 
 /// Whether an answer is given for the first time.
@@ -63,6 +78,26 @@ pub enum FirstTime {
     Yes,
     /// The same request came before, with the same idempotency key.
     Replayed,
+}
+
+/// A placement that was sent: all that is needed to answer it once its outcome is there.
+#[derive(Clone)]
+pub struct Placing {
+    to: Arc<InstrumentHandle>,
+    order_id: OrderId,
+    client: ClientId,
+}
+
+/// What an outcome makes of a placement.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "looked at where it is made, and hardly ever the small one"
+)]
+pub enum Placed {
+    /// Its answer, or why it has none.
+    Now(Result<Placement, Problem>),
+    /// It was placed before, and its trades have to be looked up.
+    Before(BoxFuture<'static, Result<Placement, Problem>>),
 }
 
 /// An order's command on its way, or why there is none.
@@ -108,59 +143,89 @@ impl Trading {
         })
     }
 
-    /// Places the order that stands in `text`.
+    /// Places the order that stands in `order`.
     ///
     /// # Errors
     /// When it is no valid order, or the shard does not take it.
     pub fn place(
         &self,
         by: &Trader,
-        text: &str,
+        order: OrderText<'_>,
         header_key: Option<&IdempotencyKey>,
     ) -> impl Future<Output = Result<Placement, Problem>> + Send + use<> {
-        let find = |symbol: &Symbol| self.router.instrument(symbol.as_str());
-        let paid = by.meter().charge_order();
-        let read = paid.and_then(|()| read_order(text, by.acts_for(), header_key, find));
-        let sent = read.and_then(|request| {
-            by.meter().charge_client(&request.order.client)?;
-            let order = &request.order;
-            let (id, client) = (order.id.id().clone(), order.client.clone());
-            let outcome = self.send(&request.to, Command::Place(request.order))?;
-            Ok((request.to, outcome, id, client))
-        });
-        match sent {
-            Err(problem) => Either::Left(ready(Err(problem.about_order_in(text)))),
-            Ok((to, outcome, id, client)) => {
-                let this = self.clone();
-                Either::Right(async move {
-                    let placed = this.placed(&to, received(outcome).await).await;
-                    placed.map_err(|problem| problem.about_order(&id, Some(&client)))
-                })
+        let (responder, outcome) = Responder::single();
+        let begun = self.begin_placing(by, order, header_key, || responder);
+        let sent = begun.map(|placing| (self.clone(), placing));
+        async move {
+            let (this, placing) = sent?;
+            match this.placed(placing, received(outcome).await) {
+                Placed::Now(placed) => placed,
+                Placed::Before(placed) => placed.await,
             }
         }
     }
 
-    async fn placed(&self, on: &InstrumentHandle, outcome: Outcome) -> Result<Placement, Problem> {
-        let instrument = on.instrument();
-        match outcome {
-            Ok(Answer::Placed(order)) => Ok(Placement {
-                order: OrderView::with_trades(&order, instrument),
-                first_time: FirstTime::Yes,
-            }),
+    /// Sends the order that stands in `order`. Its outcome goes to `responder`, which is asked for
+    /// once the order is known to be valid, and is what [`Self::placed`] makes an answer of.
+    ///
+    /// # Errors
+    /// When it is no valid order, or the shard does not take it; then the responder says nothing.
+    pub fn begin_placing(
+        &self,
+        by: &Trader,
+        order: OrderText<'_>,
+        header_key: Option<&IdempotencyKey>,
+        responder: impl FnOnce() -> Responder,
+    ) -> Result<Placing, Problem> {
+        let find = |symbol: &Symbol| self.router.instrument(symbol.as_str());
+        let paid = by.meter().charge_order();
+        let read = paid.and_then(|()| read_order(order, by.acts_for(), header_key, find));
+        let sent = read.and_then(|PlaceRequest { to, order }| {
+            by.meter().charge_client(&order.client)?;
+            let (order_id, client) = (order.id.id().clone(), order.client.clone());
+            self.router
+                .submit(&to, Command::Place(order), responder())
+                .map_err(|error| Problem::of_call(error, to.instrument()))?;
+            Ok(Placing {
+                to,
+                order_id,
+                client,
+            })
+        });
+        sent.map_err(|problem: Problem| problem.about_order_in(order))
+    }
+
+    /// What its outcome makes of a placement.
+    #[must_use]
+    pub fn placed(&self, placing: Placing, outcome: Outcome) -> Placed {
+        let Placing {
+            to,
+            order_id,
+            client,
+        } = placing;
+        let instrument = Arc::clone(to.instrument());
+        let placed = match outcome {
+            Ok(Answer::Placed(order)) => Ok(Placement::new(&order, instrument, FirstTime::Yes)),
             Ok(Answer::Replayed(first)) => {
-                let in_memory = on.market_data().read().replayed(&first);
-                let order = match in_memory {
-                    Some(order) => order,
-                    None => self.replayed_from_archive(instrument, &first).await?,
-                };
-                Ok(Placement {
-                    order: OrderView::with_trades(&order, instrument),
-                    first_time: FirstTime::Replayed,
-                })
+                let in_memory = to.market_data().read().replayed(&first);
+                match in_memory {
+                    Some(order) => Ok(Placement::new(&order, instrument, FirstTime::Replayed)),
+                    None => {
+                        let this = self.clone();
+                        let looked_up = async move {
+                            let order = this.replayed_from_archive(&instrument, &first).await;
+                            let order = order
+                                .map_err(|problem| problem.about_order(&order_id, Some(&client)))?;
+                            Ok(Placement::new(&order, instrument, FirstTime::Replayed))
+                        };
+                        return Placed::Before(looked_up.boxed());
+                    }
+                }
             }
             Ok(answer) => Err(unfitting(&answer)),
-            Err(error) => Err(Problem::of_call(error, instrument)),
-        }
+            Err(error) => Err(Problem::of_call(error, &instrument)),
+        };
+        Placed::Now(placed.map_err(|problem| problem.about_order(&order_id, Some(&client))))
     }
 
     async fn replayed_from_archive(

@@ -1,7 +1,7 @@
 //! Where an answer goes. Whoever waits always hears something, whatever becomes of the shard.
 
 use thiserror::Error;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::answer::{Answer, Refusal};
 
@@ -30,17 +30,40 @@ pub enum CallError {
 /// What became of a command.
 pub type Outcome = Result<Answer, CallError>;
 
+/// The outcome of one of many commands that share a way back.
+#[derive(Debug)]
+pub struct Tagged {
+    /// The sender's own number for the command.
+    pub tag: u64,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
 /// Takes one command's outcome back to whoever sent it. Dropped without one, it says that the
 /// shard is restarting.
 #[derive(Debug)]
-pub struct Responder(Option<oneshot::Sender<Outcome>>);
+pub struct Responder(Option<WayBack>);
+
+#[derive(Debug)]
+enum WayBack {
+    Single(oneshot::Sender<Outcome>),
+    /// The permit holds room for the answer, so that a shard never waits for a slow reader.
+    Tagged(u64, mpsc::OwnedPermit<Tagged>),
+}
 
 impl Responder {
     /// One command, one waiter.
     #[must_use]
     pub fn single() -> (Self, oneshot::Receiver<Outcome>) {
         let (sender, receiver) = oneshot::channel();
-        (Self(Some(sender)), receiver)
+        (Self(Some(WayBack::Single(sender))), receiver)
+    }
+
+    /// One of many commands whose outcomes come back over one channel, in which `permit` has
+    /// room for this one.
+    #[must_use]
+    pub const fn tagged(tag: u64, permit: mpsc::OwnedPermit<Tagged>) -> Self {
+        Self(Some(WayBack::Tagged(tag, permit)))
     }
 
     /// Hands the outcome over. Nobody may be waiting any more; the command stands all the same.
@@ -59,8 +82,14 @@ impl Responder {
     }
 
     fn send(&mut self, outcome: Outcome) {
-        if let Some(sender) = self.0.take() {
-            let _nobody_waits = sender.send(outcome);
+        match self.0.take() {
+            Some(WayBack::Single(sender)) => {
+                let _nobody_waits = sender.send(outcome);
+            }
+            Some(WayBack::Tagged(tag, permit)) => {
+                permit.send(Tagged { tag, outcome });
+            }
+            None => {}
         }
     }
 }

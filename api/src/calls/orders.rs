@@ -5,6 +5,7 @@ use std::time::Instant;
 use poem::http::HeaderMap;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::{ApiResponse, OpenApi};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use shardbook_engine::market_data::OrderFilter;
@@ -18,7 +19,7 @@ use crate::metrics::Metrics;
 use crate::parameter::{Limit, idempotency_key, no_idempotency_key};
 use crate::payload::{BATCH_BYTES_MAX, JsonRequest, JsonResponse};
 use crate::problem::Problem;
-use crate::request::{Fields, read_cancel_all, read_object};
+use crate::request::{Fields, Inner, OrderText, read_cancel_all, read_object};
 use crate::schema::List;
 use crate::schema::order::{
     AmendRequest, BATCH_ORDERS_MAX, BatchRequest, BatchResult, BatchView, CancelAllRequest,
@@ -159,15 +160,19 @@ impl Orders {
         let read = Instant::now();
         let placed = async {
             let key = idempotency_key(headers)?;
-            self.trading.place(&by, body.text()?, key.as_ref()).await
+            let order = OrderText::Whole(body.text()?);
+            self.trading.place(&by, order, key.as_ref()).await
         };
-        let Placement { order, first_time } = placed
+        let Placement {
+            order,
+            instrument,
+            first_time,
+        } = placed
             .await
             .map_err(|problem| self.refused("place", problem))?;
         let location = format!("/orders/{}", order.order_id.0);
         let replayed = (first_time == FirstTime::Replayed).then(|| "true".to_owned());
-        self.metrics
-            .order_answered(&order.instrument.0, read.elapsed());
+        self.metrics.order_answered(&instrument, read.elapsed());
         Ok(Placed::Order(JsonResponse(order), location, replayed))
     }
 
@@ -189,7 +194,7 @@ impl Orders {
         // All are on their way before the first is waited for.
         let placing: Vec<_> = orders
             .into_iter()
-            .map(|order| self.trading.place(&by, order.get(), None))
+            .map(|order| self.trading.place(&by, order, None))
             .collect();
         let mut results = Vec::with_capacity(placing.len());
         for placed in placing {
@@ -347,8 +352,21 @@ impl Orders {
     }
 }
 
-/// The texts of a batch's orders.
-fn read_batch(text: &str) -> Result<Vec<&RawValue>, Problem> {
+/// A batch whose orders are taken apart with it.
+#[derive(Deserialize)]
+struct WholeBatch<'a> {
+    #[serde(borrow)]
+    orders: Vec<Inner<OrderRequest<'a>>>,
+}
+
+/// A batch's orders.
+fn read_batch(text: &str) -> Result<Vec<OrderText<'_>>, Problem> {
+    if let Ok(Inner(WholeBatch { orders })) = serde_json::from_str(text)
+        && (1..=BATCH_ORDERS_MAX).contains(&orders.len())
+    {
+        return Ok(orders.into_iter().map(OrderText::from).collect());
+    }
+    // Something is wrong somewhere. What it is, and with which order, the texts tell.
     let request: BatchRequest<'_> = read_object(text)?;
     let mut fields = Fields::default();
     fields.required("orders", request.orders);
@@ -356,7 +374,9 @@ fn read_batch(text: &str) -> Result<Vec<&RawValue>, Problem> {
         .orders
         .and_then(|orders| serde_json::from_str::<Vec<&RawValue>>(orders.get()).ok());
     match orders {
-        Some(orders) if (1..=BATCH_ORDERS_MAX).contains(&orders.len()) => Ok(orders),
+        Some(orders) if (1..=BATCH_ORDERS_MAX).contains(&orders.len()) => {
+            Ok(orders.into_iter().map(OrderText::from).collect())
+        }
         Some(_) | None => {
             if request.orders.is_some() {
                 let message = format!("must be an array of 1 to {BATCH_ORDERS_MAX} orders");
@@ -369,7 +389,9 @@ fn read_batch(text: &str) -> Result<Vec<&RawValue>, Problem> {
 
 fn batch_result(placed: Result<Placement, Problem>) -> BatchResult {
     match placed {
-        Ok(Placement { order, first_time }) => BatchResult {
+        Ok(Placement {
+            order, first_time, ..
+        }) => BatchResult {
             status: Count(201),
             order: Some(Box::new(order)),
             problem: None,

@@ -8,6 +8,7 @@ use shardbook_engine::id::{ClientId, OrderId};
 
 use crate::activity::ORDERS;
 use crate::problem::Problem;
+use crate::request::OrderText;
 
 /// Which order, as far as that is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,9 +45,11 @@ impl About {
 
     /// What can be made out of an order's text that is no valid order.
     fn read(text: &str) -> Self {
-        let Ok(names) = serde_json::from_str::<Names<'_>>(text) else {
-            return Self::default();
-        };
+        let names = serde_json::from_str::<Names<'_>>(text);
+        names.map_or_else(|_| Self::default(), Self::named)
+    }
+
+    fn named(names: Names<'_>) -> Self {
         let read = |value: Option<&RawValue>| serde_json::from_str::<String>(value?.get()).ok();
         Self {
             order_id: read(names.order_id).and_then(|text| OrderId::new(&text).ok()),
@@ -59,11 +62,17 @@ impl Problem {
     /// The same, about the order of this text. Where the log does not tell of it, nothing is
     /// read.
     #[must_use]
-    pub fn about_order_in(self, text: &str) -> Self {
+    pub fn about_order_in(self, order: OrderText<'_>) -> Self {
         if !tracing::enabled!(target: ORDERS, Level::INFO) {
             return self;
         }
-        self.with_about(About::read(text))
+        self.with_about(match order {
+            OrderText::Whole(text) => About::read(text),
+            OrderText::Fields(fields) => About::named(Names {
+                order_id: fields.order_id,
+                client_id: fields.client_id,
+            }),
+        })
     }
 
     /// The same, about this order.

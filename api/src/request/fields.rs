@@ -1,10 +1,12 @@
 //! The fields of a JSON object, and everything that is wrong with them.
 
 use std::borrow::Cow;
-use std::fmt::Display;
+use std::fmt::{self, Display};
+use std::marker::PhantomData;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::problem::{Code, FieldError, Problem};
@@ -36,6 +38,31 @@ pub fn read_object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Problem> 
             Err(error) => Problem::new(Code::MalformedJson, error.to_string()),
         }
     })
+}
+
+/// An object within an object, read with it in one pass. A struct's own parser would take an
+/// array too, for the fields in their order.
+#[derive(Clone, Copy, Debug)]
+pub struct Inner<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Inner<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+            type Value = Inner<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Inner<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(fields)).map(Inner)
+            }
+        }
+
+        deserializer.deserialize_map(Object(PhantomData))
+    }
 }
 
 /// Collects what is wrong with an object's fields while they are read.

@@ -17,7 +17,7 @@ use shardbook_engine::side::Side;
 use crate::access::ActsFor;
 use crate::decimal::{Measure, whole_units};
 use crate::problem::{Code, Problem, invalid_field};
-use crate::request::fields::{Fields, read_object};
+use crate::request::fields::{Fields, Inner, read_object};
 use crate::schema::order::{AmendRequest, CancelAllRequest, OrderRequest};
 use crate::schema::word::OrderType;
 
@@ -30,6 +30,27 @@ pub trait Listed {
 impl Listed for Arc<Instrument> {
     fn rules(&self) -> &Instrument {
         self
+    }
+}
+
+/// An order as it stands in what came in.
+#[derive(Clone, Copy, Debug)]
+pub enum OrderText<'a> {
+    /// Still to be taken apart.
+    Whole(&'a str),
+    /// Its fields, taken apart together with what it stood in.
+    Fields(OrderRequest<'a>),
+}
+
+impl<'a> From<&'a RawValue> for OrderText<'a> {
+    fn from(value: &'a RawValue) -> Self {
+        Self::Whole(value.get())
+    }
+}
+
+impl<'a> From<Inner<OrderRequest<'a>>> for OrderText<'a> {
+    fn from(Inner(fields): Inner<OrderRequest<'a>>) -> Self {
+        Self::Fields(fields)
     }
 }
 
@@ -72,12 +93,15 @@ enum Named<H> {
 /// # Errors
 /// The problem that says what is wrong with the order, all of it that can be told.
 pub fn read_order<H: Listed>(
-    text: &str,
+    order: OrderText<'_>,
     acts_for: &ActsFor,
     header_key: Option<&IdempotencyKey>,
     find: impl FnOnce(&Symbol) -> Option<H>,
 ) -> Result<PlaceRequest<H>, Problem> {
-    let request: OrderRequest<'_> = read_object(text)?;
+    let request = match order {
+        OrderText::Fields(fields) => fields,
+        OrderText::Whole(text) => read_object(text)?,
+    };
     let mut fields = Fields::default();
     let body_key = fields.text(
         "idempotency_key",

@@ -6,6 +6,7 @@
 mod connection;
 mod disconnect;
 mod operation;
+mod placements;
 mod reply;
 mod subscriptions;
 

@@ -20,9 +20,12 @@ fn bitcoin() -> Arc<Instrument> {
 }
 
 fn read(text: &str) -> Result<PlaceRequest<Arc<Instrument>>, Problem> {
-    read_order(text, &ActsFor::Any(None), None, |symbol| {
-        (symbol.as_str() == "BTC-USD").then(bitcoin)
-    })
+    read_order(
+        OrderText::Whole(text),
+        &ActsFor::Any(None),
+        None,
+        |symbol| (symbol.as_str() == "BTC-USD").then(bitcoin),
+    )
 }
 
 /// A valid limit order in which `change` replaces fields; null takes one away.

@@ -19,11 +19,14 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
+use shardbook_engine::responder::Tagged;
+
 use crate::access::Caller;
 use crate::problem::{Code, Problem};
 use crate::stream::websocket::Shared;
 use crate::stream::websocket::disconnect::CancelOnDisconnect;
 use crate::stream::websocket::operation::{Begun, Identity, Operations};
+use crate::stream::websocket::placements::Placements;
 use crate::stream::websocket::reply::{self, OperationId};
 use crate::stream::websocket::subscriptions::{Outgoing, Subscriptions};
 
@@ -86,6 +89,7 @@ impl Connection {
                 identity: caller.map(Identity::new),
                 subscriptions,
                 on_disconnect: CancelOnDisconnect::default(),
+                placements: Placements::new(UNDER_WAY_MAX),
             },
             under_way: FuturesUnordered::new(),
             events,
@@ -127,13 +131,14 @@ impl Connection {
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let auth_ends = Instant::now() + AUTH_TIME_MAX;
         loop {
-            let has_room = self.under_way.len() < UNDER_WAY_MAX;
+            let has_room = self.has_room();
             let identity = self.operations.identity.as_ref();
             let caller = identity.map(|identity| identity.caller().clone());
             tokio::select! {
                 () = stopped(&mut stop) => return Err(End::Stopping),
                 end = refused(caller, auth_ends) => return Err(end),
                 frame = self.socket.next(), if has_room => self.read(frame).await?,
+                Some(outcome) = self.operations.placements.next() => self.settle(outcome).await?,
                 Some(answer) = self.under_way.next() => self.answer(answer).await?,
                 Some(event) = self.events.recv() => self.carry(event).await?,
                 _ = pings.tick() => self.ping().await?,
@@ -144,11 +149,18 @@ impl Connection {
 
     /// Answers what was accepted before the server was told to stop; it will be durable.
     async fn finish(&mut self) -> Result<(), End> {
-        while let Some(answer) = self.under_way.next().await {
-            self.answer(answer).await?;
+        while self.operations.placements.len() > 0 || !self.under_way.is_empty() {
+            tokio::select! {
+                Some(outcome) = self.operations.placements.next() => self.settle(outcome).await?,
+                Some(answer) = self.under_way.next() => self.answer(answer).await?,
+            }
             self.flush().await?;
         }
         Ok(())
+    }
+
+    fn has_room(&self) -> bool {
+        self.operations.placements.len() + self.under_way.len() < UNDER_WAY_MAX
     }
 
     /// Takes in a frame and those right behind it.
@@ -156,7 +168,7 @@ impl Connection {
         self.last_heard = Instant::now();
         self.take(frame).await?;
         for _ in 1..TURN_MAX {
-            if self.under_way.len() >= UNDER_WAY_MAX {
+            if !self.has_room() {
                 break;
             }
             match self.socket.next().now_or_never() {
@@ -171,13 +183,10 @@ impl Connection {
         match frame {
             None => Err(End::Gone),
             Some(Err(error)) => Err(end_of(&error)),
-            Some(Ok(Message::Text(text))) => match self.operations.begin(&text) {
-                Begun::Done(answer) => self.feed(answer).await,
-                Begun::UnderWay(answer) => {
-                    self.under_way.push(answer);
-                    Ok(())
-                }
-            },
+            Some(Ok(Message::Text(text))) => {
+                let begun = self.operations.begin(&text);
+                self.go_on(begun).await
+            }
             Some(Ok(Message::Binary(_))) => {
                 let problem = Problem::new(Code::MalformedJson, "send JSON as text frames");
                 self.feed(reply::failed(&OperationId::UNKNOWN, &problem))
@@ -186,6 +195,39 @@ impl Connection {
             // Pings are answered by the protocol's own code.
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(()),
             Some(Ok(Message::Close(_))) => Err(End::Gone),
+        }
+    }
+
+    async fn go_on(&mut self, begun: Begun) -> Result<(), End> {
+        match begun {
+            Begun::Done(answer) => self.feed(answer).await,
+            Begun::UnderWay(answer) => {
+                self.under_way.push(answer);
+                Ok(())
+            }
+            Begun::Placed => Ok(()),
+        }
+    }
+
+    /// Answers a placement and those whose outcomes are there too.
+    async fn settle(&mut self, outcome: Tagged) -> Result<(), End> {
+        self.settle_one(outcome).await?;
+        for _ in 1..TURN_MAX {
+            match self.operations.placements.try_next() {
+                Some(outcome) => self.settle_one(outcome).await?,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    async fn settle_one(&mut self, outcome: Tagged) -> Result<(), End> {
+        let Operations {
+            placements, shared, ..
+        } = &mut self.operations;
+        match placements.settle(outcome, shared) {
+            Some(begun) => self.go_on(begun).await,
+            None => Ok(()),
         }
     }
 

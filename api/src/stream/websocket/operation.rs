@@ -19,25 +19,28 @@ use shardbook_engine::router::InstrumentHandle;
 
 use crate::access::{Caller, Trader};
 use crate::problem::{Code, Problem};
-use crate::request::{Fields, read_client, read_object};
+use crate::request::{Fields, Inner, OrderText, read_client, read_object};
 use crate::schema::operation::{INTERVAL_MILLISECONDS_MAX, OperationName};
+use crate::schema::order::OrderRequest;
 use crate::schema::word::Worded;
 use crate::stream::channel::{Channel, ChannelSet};
 use crate::stream::subscription::{OrdersOf, Pace};
 use crate::stream::websocket::Shared;
 use crate::stream::websocket::disconnect::CancelOnDisconnect;
+use crate::stream::websocket::placements::Placements;
 use crate::stream::websocket::reply::{self, OperationId};
 use crate::stream::websocket::subscriptions::Subscriptions;
 
-/// A frame's fields, still to be parsed.
+/// A frame's fields, still to be parsed; an order among them may have been taken apart.
 #[derive(Clone, Copy, Debug, Deserialize)]
-struct Frame<'a> {
+#[serde(bound(deserialize = "O: Deserialize<'de>"))]
+struct Frame<'a, O = OrderText<'a>> {
     #[serde(borrow, default)]
     op: Option<&'a RawValue>,
     #[serde(borrow, default)]
     id: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    order: Option<&'a RawValue>,
+    #[serde(default)]
+    order: Option<O>,
     #[serde(borrow, default)]
     order_id: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -54,6 +57,38 @@ struct Frame<'a> {
     enabled: Option<&'a RawValue>,
     #[serde(borrow, default)]
     key: Option<&'a RawValue>,
+}
+
+impl<'a> Frame<'a> {
+    /// Reads a frame in one pass; where that fails, in a second one that tells what is wrong, with
+    /// the frame or with the order in it.
+    fn read(text: &'a str) -> Result<Self, Problem> {
+        match serde_json::from_str::<Inner<Frame<'a, Inner<OrderRequest<'a>>>>>(text) {
+            Ok(Inner(frame)) => Ok(frame.with_order(OrderText::from)),
+            Err(_) => {
+                let frame: Frame<'a, &'a RawValue> = read_object(text)?;
+                Ok(frame.with_order(OrderText::from))
+            }
+        }
+    }
+}
+
+impl<'a, O> Frame<'a, O> {
+    fn with_order(self, order_of: impl FnOnce(O) -> OrderText<'a>) -> Frame<'a> {
+        Frame {
+            op: self.op,
+            id: self.id,
+            order: self.order.map(order_of),
+            order_id: self.order_id,
+            instrument: self.instrument,
+            instruments: self.instruments,
+            channels: self.channels,
+            interval_ms: self.interval_ms,
+            client_id: self.client_id,
+            enabled: self.enabled,
+            key: self.key,
+        }
+    }
 }
 
 /// Who is at the other end.
@@ -84,6 +119,8 @@ pub(super) enum Begun {
     Done(Utf8Bytes),
     /// It is under way, and its answer will come.
     UnderWay(BoxFuture<'static, Utf8Bytes>),
+    /// An order was sent, and waits among the connection's [`Placements`].
+    Placed,
 }
 
 /// One connection's way into the exchange.
@@ -93,13 +130,14 @@ pub(super) struct Operations {
     pub(super) identity: Option<Identity>,
     pub(super) subscriptions: Subscriptions,
     pub(super) on_disconnect: CancelOnDisconnect,
+    pub(super) placements: Placements,
 }
 
 impl Operations {
     /// Begins what a frame asks for.
     pub(super) fn begin(&mut self, frame: &str) -> Begun {
         let read = Instant::now();
-        let fields = match read_object::<Frame<'_>>(frame) {
+        let fields = match Frame::read(frame) {
             Ok(fields) => fields,
             Err(problem) => return Begun::Done(reply::failed(&OperationId::UNKNOWN, &problem)),
         };
@@ -132,7 +170,12 @@ impl Operations {
         let identity = self.identity.as_ref().ok_or_else(no_key_yet)?;
         identity.caller.meter().charge_call()?;
         match op {
-            Some(OperationName::Place) => self.place(identity.trader()?, id, fields, read),
+            Some(OperationName::Place) => {
+                let order = placed_order(fields)?;
+                let (by, trading) = (identity.trader()?, &self.shared.trading);
+                self.placements.place(trading, by, order, id, read)?;
+                Ok(Begun::Placed)
+            }
             Some(OperationName::Cancel) => self.cancel(identity.trader()?, id, fields),
             Some(OperationName::Amend) => self.amend(identity.trader()?, id, fields, frame),
             Some(OperationName::Subscribe) => self.subscribe(id, fields).map(Begun::Done),
@@ -176,35 +219,6 @@ impl Operations {
                 Ok(reply::done(id))
             }
         }
-    }
-
-    fn place(
-        &self,
-        by: &Trader,
-        id: &OperationId,
-        frame: &Frame<'_>,
-        read: Instant,
-    ) -> Result<Begun, Problem> {
-        let Some(order) = frame.order else {
-            let mut fields = Fields::default();
-            fields.required("order", None);
-            return Err(fields.into_problem());
-        };
-        let placing = self.shared.trading.place(by, order.get(), None);
-        let (id, shared) = (id.clone(), self.shared.clone());
-        let answer = placing.map(move |placed| match placed {
-            Ok(placement) => {
-                shared
-                    .metrics
-                    .order_answered(&placement.order.instrument.0, read.elapsed());
-                reply::placed(&id, placement)
-            }
-            Err(mut problem) => {
-                shared.refused("place", &mut problem);
-                reply::failed(&id, &problem)
-            }
-        });
-        Ok(Begun::UnderWay(answer.boxed()))
     }
 
     fn cancel(&self, by: &Trader, id: &OperationId, frame: &Frame<'_>) -> Result<Begun, Problem> {
@@ -329,6 +343,14 @@ impl Operations {
 fn no_key_yet() -> Problem {
     let detail = "this needs a key: send {\"op\": \"auth\", \"key\": \"…\"} first";
     Problem::new(Code::Unauthenticated, detail)
+}
+
+fn placed_order<'a>(frame: &Frame<'a>) -> Result<OrderText<'a>, Problem> {
+    frame.order.ok_or_else(|| {
+        let mut fields = Fields::default();
+        fields.required("order", None);
+        fields.into_problem()
+    })
 }
 
 fn symbol_of(handle: &Arc<InstrumentHandle>) -> &Symbol {
