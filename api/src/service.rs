@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use futures::future::Either;
 use poem::endpoint::{BoxEndpoint, make_sync};
 use poem::http::Method;
-use poem::{EndpointExt, Response, Route, RouteMethod};
+use poem::{Endpoint, EndpointExt, IntoEndpoint, Request, Response, RouteMethod};
 use poem_openapi::registry::{MetaApi, Registry};
 use poem_openapi::{OpenApi, OpenApiService};
 
@@ -130,12 +131,32 @@ pub fn service<Api: OpenApi + 'static>(
     let paths = read_only.iter().map(|extra| (extra.path, extra.needs));
     let paths: Vec<_> = paths.collect();
     let methods = Methods::new::<Api>(&paths);
-    let mut route = Route::new();
-    for Extra { path, endpoint, .. } in read_only {
-        route = route.at(path, RouteMethod::new().get(endpoint));
+    let routed = Routed {
+        beside: read_only
+            .into_iter()
+            .map(|Extra { path, endpoint, .. }| (path, RouteMethod::new().get(endpoint)))
+            .collect(),
+        calls: describe(calls).into_endpoint(),
+    };
+    Edge::new(guard, access, methods, routed.boxed())
+}
+
+/// What answers which path. A tree of routes around the calls' own would box, match and copy for
+/// each call once more.
+struct Routed {
+    beside: HashMap<&'static str, RouteMethod>,
+    calls: BoxEndpoint<'static>,
+}
+
+impl Endpoint for Routed {
+    type Output = Response;
+
+    fn call(&self, request: Request) -> impl Future<Output = poem::Result<Response>> + Send {
+        match self.beside.get(request.uri().path()) {
+            Some(endpoint) => Either::Left(endpoint.call(request)),
+            None => Either::Right(self.calls.call(request)),
+        }
     }
-    let route = route.nest_no_strip("/", describe(calls));
-    Edge::new(guard, access, methods, route.map_to_response().boxed())
 }
 
 fn html(page: String) -> BoxEndpoint<'static> {

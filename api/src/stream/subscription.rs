@@ -15,28 +15,28 @@
 //! An event's id tells where to resume. While the book is out of step events carry no id, since
 //! resuming behind them would take the chain for whole.
 
-use std::collections::BTreeMap;
+mod conflated;
+mod frame;
+mod wanted;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use shardbook_engine::id::{ClientId, Sequence};
 use shardbook_engine::instrument::Instrument;
-use shardbook_engine::market_data::{BookDelta, BookImage, ChangeId, ChangeKind};
-use shardbook_engine::price::Price;
-use shardbook_engine::quantity::Volume;
+use shardbook_engine::market_data::{BookImage, ChangeId, ChangeKind};
 use shardbook_engine::router::InstrumentHandle;
-use shardbook_engine::time::Timestamp;
 
-use crate::access::{ActsFor, Trader};
-use crate::schema::stream::{DeltaMessage, GapMessage, MessageType, SnapshotMessage};
-use crate::stream::channel::{Channel, ChannelSet, Counts, SharedChannels};
+pub use self::frame::{Frame, OwnName, Resume};
+pub use self::wanted::{OrdersOf, Pace, Wanted};
+
+use self::conflated::Conflated;
+use crate::schema::stream::{DeltaMessage, GapMessage, SnapshotMessage};
+use crate::stream::channel::{Channel, ChannelSet, Counts};
 use crate::stream::hub::{Seat, StreamHub};
-use crate::stream::message::{sse_event, text};
+use crate::stream::message::text;
 use crate::stream::ring::{Cursor, Event, Place, Reading, Ring};
 
 /// Most events read at one go: enough to make a flush worth its while, few enough to be written
@@ -65,140 +65,6 @@ impl BookSource for InstrumentHandle {
     }
 }
 
-/// Something to send.
-#[derive(Clone, Debug)]
-pub enum Frame {
-    /// One of the ring's events.
-    Event {
-        /// The event.
-        event: Arc<Event>,
-        /// Whether it may carry its id.
-        resume: Resume,
-    },
-    /// Something made for this consumer alone.
-    Own {
-        /// What it is.
-        name: OwnName,
-        /// Where to resume behind it, if one can.
-        id: Option<ChangeId>,
-        /// Its JSON text.
-        text: Utf8Bytes,
-    },
-}
-
-/// Whether a consumer may resume behind an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resume {
-    /// It has all that came before.
-    Behind,
-    /// Its book is out of step.
-    NotHere,
-}
-
-/// What a frame is that no ring holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OwnName {
-    /// The whole book.
-    Snapshot,
-    /// Several deltas as one.
-    Delta,
-    /// Something of this channel was missed.
-    Gap(Channel),
-}
-
-impl Frame {
-    /// The channel that it belongs to.
-    #[must_use]
-    pub fn channel(&self) -> Channel {
-        match self {
-            Self::Event { event, .. } => Channel::of(event.kind()),
-            Self::Own { name, .. } => match name {
-                OwnName::Snapshot | OwnName::Delta => Channel::OrderbookDeltas,
-                OwnName::Gap(channel) => *channel,
-            },
-        }
-    }
-
-    /// Its JSON text.
-    #[must_use]
-    pub fn text(&self, instrument: &Instrument) -> Utf8Bytes {
-        match self {
-            Self::Event { event, .. } => event.text(instrument).clone(),
-            Self::Own { text, .. } => text.clone(),
-        }
-    }
-
-    /// It as a server-sent event.
-    #[must_use]
-    pub fn sse(&self, instrument: &Instrument) -> Bytes {
-        match self {
-            Self::Event {
-                event,
-                resume: Resume::Behind,
-            } => event.sse(instrument).clone(),
-            Self::Event {
-                event,
-                resume: Resume::NotHere,
-            } => sse_event(MessageType::of(event.kind()), None, event.text(instrument)),
-            Self::Own { name, id, text } => {
-                let r#type = match name {
-                    OwnName::Snapshot => MessageType::OrderbookSnapshot,
-                    OwnName::Delta => MessageType::OrderbookDelta,
-                    OwnName::Gap(_) => MessageType::Gap,
-                };
-                sse_event(r#type, *id, text)
-            }
-        }
-    }
-}
-
-/// What a consumer asks for.
-#[derive(Clone, Debug)]
-pub struct Wanted {
-    /// Which events.
-    pub channels: Arc<SharedChannels>,
-    /// How often deltas are sent at most.
-    pub pace: Pace,
-    /// Of the orders, whose.
-    pub orders_of: OrdersOf,
-}
-
-/// Whose orders a consumer is sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OrdersOf {
-    /// All of them.
-    Everyone,
-    /// Those of this client.
-    Client(ClientId),
-}
-
-impl OrdersOf {
-    /// Those that this caller may see.
-    #[must_use]
-    pub fn visible_to(trader: &Trader) -> Self {
-        match trader.acts_for() {
-            ActsFor::Any(_) => Self::Everyone,
-            ActsFor::Only(client) => Self::Client(client.clone()),
-        }
-    }
-
-    fn includes(&self, client: &ClientId) -> bool {
-        match self {
-            Self::Everyone => true,
-            Self::Client(own) => own == client,
-        }
-    }
-}
-
-/// How often deltas are sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
-    /// Each by itself.
-    EachDelta,
-    /// Those of so long as one.
-    Every(Duration),
-}
-
 /// One consumer's reading of one instrument's ring.
 pub struct Subscription {
     source: Arc<dyn BookSource>,
@@ -225,15 +91,6 @@ enum Book {
     Lost(Instant),
     /// The snapshot is taken, and goes out once the cursor stands behind what it contains.
     Taken(Box<BookImage>),
-}
-
-/// Deltas that wait to be sent as one.
-struct Conflated {
-    previous_sequence: Sequence,
-    id: ChangeId,
-    timestamp: Timestamp,
-    bids: BTreeMap<Price, Volume>,
-    asks: BTreeMap<Price, Volume>,
 }
 
 impl Subscription {
@@ -512,36 +369,6 @@ impl Subscription {
             )),
         });
         self.last_delta_sent = Some(now);
-    }
-}
-
-impl Conflated {
-    /// Nothing yet, to go on behind what `first` goes on behind.
-    const fn after(first: &BookDelta) -> Self {
-        Self {
-            previous_sequence: first.previous_sequence,
-            id: ChangeId::ZERO,
-            timestamp: first.timestamp,
-            bids: BTreeMap::new(),
-            asks: BTreeMap::new(),
-        }
-    }
-
-    fn add(&mut self, id: ChangeId, delta: &BookDelta) {
-        self.id = id;
-        self.timestamp = delta.timestamp;
-        self.bids.extend(delta.bids.iter().copied());
-        self.asks.extend(delta.asks.iter().copied());
-    }
-
-    fn into_delta(self) -> (ChangeId, BookDelta) {
-        let delta = BookDelta {
-            previous_sequence: self.previous_sequence,
-            timestamp: self.timestamp,
-            bids: self.bids.into_iter().rev().collect(),
-            asks: self.asks.into_iter().collect(),
-        };
-        (self.id, delta)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod connection;
 mod disconnect;
+mod frame;
 mod operation;
 mod placements;
 mod reply;
