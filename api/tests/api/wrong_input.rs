@@ -332,6 +332,32 @@ async fn a_body_that_is_too_large_is_refused_however_large_it_is() {
 }
 
 #[tokio::test]
+async fn what_is_no_order_in_a_batch_leaves_the_others_as_they_are() {
+    let app = TestApp::start().await;
+    let order = order_of("alice buys 1 @ 100 as a1", json!({}));
+    let batch = format!(r#"{{"orders": [["a1"], {order}, {{"side": "buy", "side": "sell"}}, 5]}}"#);
+    let request = app.request(Method::POST, "/orders/batch");
+    let request = request
+        .header("content-type", "application/json")
+        .body(batch);
+    let reply = Reply::of(request).await;
+    let results = reply.body["results"].as_array().unwrap();
+    let statuses: Vec<_> = results.iter().map(|result| &result["status"]).collect();
+    assert_eq!(statuses, [422, 201, 422, 422]);
+    assert_eq!(results[1]["order"]["order_id"], "a1");
+    let details = [
+        (0, "the body must be a JSON object"),
+        (2, "duplicate field `side`"),
+        (3, "the body must be a JSON object"),
+    ];
+    for (at, detail) in details {
+        let told = results[at]["problem"]["detail"].as_str().unwrap();
+        assert!(told.starts_with(detail), "{told}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn a_batch_has_from_1_to_500_orders() {
     let app = TestApp::start().await;
     for orders in [

@@ -66,6 +66,9 @@ async fn what_is_wrong_gets_an_error_and_the_connection_stays() {
         (json!({"op": "subscribe", "id": 12, "channels": ["trades"], "interval_ms": 0}).to_string(), 400, "invalid_parameter"),
         (json!({"op": "cancel_on_disconnect", "id": 13, "client_id": "c"}).to_string(), 422, "invalid_order"),
         (json!({"op": "cancel_on_disconnect", "id": 14, "client_id": "binance-trades", "enabled": true}).to_string(), 403, "forbidden"),
+        (json!({"op": "place", "id": 15, "order": ["key", "order-1"]}).to_string(), 422, "invalid_order"),
+        (r#"{"op": "place", "id": 16, "order": {"side": "buy", "side": "sell"}}"#.to_owned(), 422, "invalid_order"),
+        (json!({"op": "cancel", "id": 17, "order": 5, "order_id": "none"}).to_string(), 404, "order_not_found"),
     ];
     for (frame, status, code) in rows {
         socket.send_text(&frame).await;
@@ -88,12 +91,12 @@ async fn what_is_wrong_gets_an_error_and_the_connection_stays() {
         .unwrap();
     assert_eq!(socket.next().await["problem"]["code"], "malformed_json");
     let done = |id: u64| json!({"type": "result", "id": id, "status": 200});
-    assert_eq!(socket.ask(&json!({"op": "ping", "id": 15})).await, done(15));
+    assert_eq!(socket.ask(&json!({"op": "ping", "id": 18})).await, done(18));
     assert_eq!(
         socket
-            .ask(&json!({"op": "auth", "id": 16, "key": "k"}))
+            .ask(&json!({"op": "auth", "id": 19, "key": "k"}))
             .await,
-        done(16)
+        done(19)
     );
     app.stop().await;
 }
@@ -316,5 +319,62 @@ async fn a_plain_get_is_no_handshake() {
     let app = TestApp::start().await;
     let response = app.http.get(app.url("/stream")).send().await.unwrap();
     assert_eq!(response.status(), 400);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_in_an_array_or_with_a_field_twice_is_told_what_is_wrong_with_it() {
+    let app = TestApp::start().await;
+    let mut socket = Socket::connect(&app).await;
+    let rows = [
+        (r#"["key"]"#, "the body must be a JSON object"),
+        (r#"7"#, "the body must be a JSON object"),
+        (
+            r#"{"side": "buy", "side": "sell"}"#,
+            "duplicate field `side`",
+        ),
+    ];
+    for (order, detail) in rows {
+        let frame = format!(r#"{{"op": "place", "id": {order}, "order": {order}}}"#);
+        socket.send_text(&frame).await;
+        let answer = socket.next().await;
+        let told = answer["problem"]["detail"].as_str().unwrap();
+        assert!(told.starts_with(detail), "{order}: {told}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_order_that_a_shards_panic_leaves_without_an_outcome_is_answered_once() {
+    const ORDERS: u64 = 100;
+    let app = TestApp::start_with("fault_injection = true").await;
+    let fault = json!({"instrument": "BTC-USD", "order_id": "order-50"});
+    app.post("/admin/faults/panic", &fault).await;
+    let mut socket = Socket::connect(&app).await;
+    for id in 0..ORDERS {
+        let order = limit(&format!("order-{id}"), "client", "buy", "100.00", "0.25");
+        socket
+            .send(&json!({"op": "place", "id": id, "order": order}))
+            .await;
+    }
+    let mut answered = std::collections::BTreeSet::new();
+    for _ in 0..ORDERS {
+        let answer = socket.next().await;
+        let id = answer["id"].as_u64().unwrap();
+        if answer["status"] == 201 {
+            assert_eq!(answer["order"]["order_id"], format!("order-{id}"));
+            assert_ne!(id, 50);
+        } else {
+            let problem = (&answer["status"], &answer["problem"]["code"]);
+            assert_eq!(
+                problem,
+                (&json!(503), &json!("shard_restarting")),
+                "{answer}"
+            );
+        }
+        assert!(answered.insert(id), "{id} is answered twice");
+    }
+    let pong = socket.ask(&json!({"op": "ping", "id": ORDERS})).await;
+    assert_eq!(pong["id"], ORDERS);
     app.stop().await;
 }
