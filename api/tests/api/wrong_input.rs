@@ -122,7 +122,7 @@ const CALLS: &[(&str, &str, u16, &str)] = &[
     ("GET", "/orders/unknown", 404, "order_not_found"),
     ("GET", "/orders/not%20an%20id", 404, "order_not_found"),
     ("GET", "/orders/%F0%9F%A6%80", 404, "order_not_found"),
-    ("GET", "/orders/%ff", 404, "not_found"),
+    ("GET", "/orders/%ff", 404, "order_not_found"),
     (
         "GET",
         "/orders/unknown?instrument=BTC-USD",
