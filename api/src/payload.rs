@@ -1,4 +1,4 @@
-//! JSON bodies, read and written by serde straight from and to bytes.
+//! JSON bodies, straight from and to bytes.
 //!
 //! poem-openapi's own payload builds a tree of JSON values and reads without a limit. These are
 //! documented the same way. A body that comes in stays text here; [`crate::request`] takes it

@@ -1,7 +1,7 @@
 //! The wire's types: what JSON looks like, with the words that document it.
 //!
-//! Each is declared once, through the macros of `object`, as the struct that serde writes or
-//! reads and as the schema that the OpenAPI document shows. They are made from the engine's types
+//! Each is declared once, through the macros of `object`, as the struct that is read or written
+//! and as the schema that the OpenAPI document shows. They are made from the engine's types
 //! here and nowhere else.
 
 #[macro_use]
