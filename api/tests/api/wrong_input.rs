@@ -346,9 +346,9 @@ async fn what_is_no_order_in_a_batch_leaves_the_others_as_they_are() {
     assert_eq!(statuses, [422, 201, 422, 422]);
     assert_eq!(results[1]["order"]["order_id"], "a1");
     let details = [
-        (0, "the body must be a JSON object"),
+        (0, "what was sent must be a JSON object"),
         (2, "duplicate field `side`"),
-        (3, "the body must be a JSON object"),
+        (3, "what was sent must be a JSON object"),
     ];
     for (at, detail) in details {
         let told = results[at]["problem"]["detail"].as_str().unwrap();

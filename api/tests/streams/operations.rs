@@ -327,8 +327,8 @@ async fn an_order_in_an_array_or_with_a_field_twice_is_told_what_is_wrong_with_i
     let app = TestApp::start().await;
     let mut socket = Socket::connect(&app).await;
     let rows = [
-        (r#"["key"]"#, "the body must be a JSON object"),
-        (r#"7"#, "the body must be a JSON object"),
+        (r#"["key"]"#, "what was sent must be a JSON object"),
+        (r#"7"#, "what was sent must be a JSON object"),
         (
             r#"{"side": "buy", "side": "sell"}"#,
             "duplicate field `side`",
