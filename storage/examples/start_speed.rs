@@ -172,7 +172,7 @@ async fn fill(directory: &Path, orders: u64) {
         }
         placed = until;
     }
-    go_on(&exchange, orders).await;
+    go_on(&exchange).await;
     println!("{orders} orders rest; {} MB resident", resident("VmRSS:"));
     let begun = Instant::now();
     exchange.stop().await;
@@ -197,7 +197,7 @@ async fn start(directory: &Path) {
         .recovery()
         .iter()
         .map(|report| report.records_replayed);
-    go_on(&exchange, resting).await;
+    go_on(&exchange).await;
     println!(
         "  {resting} orders rest after {elapsed:.2?}, {} records replayed; {} MB resident, {} MB at most",
         replayed.sum::<u64>(),
@@ -208,11 +208,13 @@ async fn start(directory: &Path) {
     std::process::exit(0);
 }
 
-/// Places orders numbered on from here, and cancels each, for some time.
-async fn go_on(exchange: &Exchange, from: u64) {
+/// Places orders and cancels each, for some time. They are numbered by the time, as a start's may
+/// not have the ids of those before it.
+async fn go_on(exchange: &Exchange) {
     let router = exchange.router();
     let on = router.first_instrument().unwrap();
     let begun = Instant::now();
+    let from = SystemClock.now().microseconds();
     for number in (from..).take_while(|_| begun.elapsed() < GOES_ON) {
         router.call(&on, order(number)).await.unwrap();
         router.call(&on, cancel(number)).await.unwrap();
