@@ -42,9 +42,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a SQLite statement waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Pages (4 KiB each) in SQLite's write-ahead log before a commit folds them into the file:
-/// 32 MiB, so that a batch is not followed by a fold each.
-const WAL_PAGES: &str = "8192";
+/// Pages (4 KiB each) in SQLite's write-ahead log from which on a commit folds them into the file:
+/// 1 MiB. A fold flushes all of them to the disk that orders wait for as well, so they must not
+/// pile up.
+const WAL_PAGES: &str = "256";
 
 /// SQLite's page cache a connection, in KiB (negative: KiB instead of pages).
 const CACHE_KIB: &str = "-65536";

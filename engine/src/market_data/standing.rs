@@ -33,7 +33,11 @@ impl StandingOrders {
     #[must_use]
     pub fn of(market_data: &RwLock<MarketData>) -> Self {
         let mut copy = market_data.write().begin_copy();
-        while copy.go_on(&market_data.read(), LOOKED_AT_AT_ONCE_MAX) {}
+        // Room is made before the lock is taken, since all that is copied so far may have to move.
+        copy.orders.reserve(LOOKED_AT_AT_ONCE_MAX);
+        while copy.go_on(&market_data.read(), LOOKED_AT_AT_ONCE_MAX) {
+            copy.orders.reserve(LOOKED_AT_AT_ONCE_MAX);
+        }
         copy.finish()
     }
 }
