@@ -29,6 +29,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CONNECTIONS = 64
 # A batch is one request and a WebSocket holds many: fewer connections keep the machine as busy.
 PIPELINED_CONNECTIONS = 8
+# Orders a second of the open loop.
+OPEN_LOOP_RATE = 2_000
 
 
 class Bench:
@@ -203,15 +205,21 @@ def http(bench):
 
 
 def open_loop(bench):
-    """2,000 orders a second, and how long each took."""
+    """2,000 orders a second, and how long each took; beside the bare handler and bare flushes at that rate."""
     orders = bench.orders("orders", "--crossing", "30")
+    arguments = ("--rate", str(OPEN_LOOP_RATE), "--connections", str(CONNECTIONS))
+    flushes = bare_flushes(bench.scratch / "flushes", min(bench.seconds, 10))
+    with bench.bare() as (bare, _):
+        handler = bench.load("open-loop-bare", bare, orders, *arguments, seconds=min(bench.seconds, 10))["latency"]
     with bench.exchange() as address:
-        report = bench.load("open-loop", address, orders, "--rate", "2000", "--connections", str(CONNECTIONS))
+        report = bench.load("open-loop", address, orders, *arguments)
     latency = report["latency"]
     bench.figure(
         "2,000 orders/s, open loop",
         f"p50 {latency['p50']}, p99 {latency['p99']}, p99.9 {latency['p99.9']} ms",
         "p50 0.8, p99 3, p99.9 10 ms",
+        ratio=f"bare handler: p99 {handler['p99']}, p99.9 {handler['p99.9']} ms; "
+        f"bare flushes: p99 {flushes[0.99]:.1f}, p99.9 {flushes[0.999]:.1f} ms",
         met=latency["p50"] <= 0.8 and latency["p99"] <= 3 and latency["p99.9"] <= 10 and not report["failures"],
     )
 
@@ -373,6 +381,26 @@ PARTS = {
     "open-loop": open_loop, "batch": batch, "websocket": websocket, "instruments": instruments,
     "fan-out": fan_out, "idle": idle, "log": log,
 }
+
+
+def bare_flushes(path, seconds):
+    """How long it takes to write some 700 bytes and flush them to a file that has its size, one at a
+    time at the open loop's rate: milliseconds from when each was due, by percentile."""
+    count = seconds * OPEN_LOOP_RATE
+    latencies = []
+    with open(path, "wb", buffering=0) as file:
+        for _ in range(count * 700 // (1 << 20) + 1):
+            file.write(bytes(1 << 20))
+        os.fsync(file)
+        due = time.monotonic()
+        for number in range(count):
+            due += 1 / OPEN_LOOP_RATE
+            time.sleep(max(0, due - time.monotonic()))
+            os.pwrite(file.fileno(), b"x" * 700, number * 700)
+            os.fdatasync(file)
+            latencies.append((time.monotonic() - due) * 1_000)
+    latencies.sort()
+    return {part: latencies[int(count * part)] for part in (0.5, 0.99, 0.999)}
 
 
 def free_address():
