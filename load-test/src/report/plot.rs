@@ -69,7 +69,7 @@ fn draw_curve(report: &Report, area: &Area<'_>) -> Drawn {
         .label_style(TEXT)
         .x_labels(6)
         .x_label_formatter(&|nines| format!("{} %", percent_of(*nines)))
-        .y_label_formatter(&|latency| format!("{latency}"))
+        .y_label_formatter(&|latency| latency_label(*latency))
         .x_desc("of the requests were answered")
         .y_desc("within, ms")
         .draw()?;
@@ -112,7 +112,7 @@ fn draw_latency(seconds: &[Second], area: &Area<'_>) -> Drawn {
         .x_label_formatter(&|second| format!("{second:.0}"))
         .x_desc("second of the run")
         .y_desc("latency, ms")
-        .y_label_formatter(&|latency| format!("{latency}"))
+        .y_label_formatter(&|latency| latency_label(*latency))
         .draw()?;
     let p50 = numbered(seconds, |second| second.p50.max(LATENCY_MIN));
     let p99 = numbered(seconds, |second| second.p99.max(LATENCY_MIN));
@@ -140,6 +140,16 @@ fn nines(percent: f64) -> f64 {
 fn percent_of(nines: f64) -> f64 {
     let exact = 100.0 - 100.0 / 10.0_f64.powf(nines);
     (exact * 1_000.0).round() / 1_000.0
+}
+
+/// On a logarithmic axis more labels than those of 1, 2 and 5 would run into each other.
+fn latency_label(latency: f64) -> String {
+    let text = latency.to_string();
+    let leading = text.chars().find(|digit| ('1'..='9').contains(digit));
+    match leading {
+        Some('1' | '2' | '5') => text,
+        _ => String::new(),
+    }
 }
 
 fn latency_range(latencies: impl Iterator<Item = f64>) -> Range<f64> {
