@@ -5,7 +5,7 @@
 generator beside the exchange, and every order is durable before it is answered. A goal is for a
 machine of 2 cores; the ratio to a baseline measured in the same run should hold anywhere.
 
-    ./dev bench                      everything, some 15 minutes
+    ./dev bench                      everything, some 20 minutes
     ./dev bench --seconds 5 http     one part, in short; parts are told by --help
 """
 

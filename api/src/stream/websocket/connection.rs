@@ -138,7 +138,7 @@ impl Connection {
                 () = stopped(&mut stop) => return Err(End::Stopping),
                 end = refused(caller, auth_ends) => return Err(end),
                 frame = self.socket.next(), if has_room => self.read(frame).await?,
-                Some(outcome) = self.operations.placements.next() => self.settle(outcome).await?,
+                Some(outcome) = self.operations.placements.next() => self.conclude(outcome).await?,
                 Some(answer) = self.under_way.next() => self.answer(answer).await?,
                 Some(event) = self.events.recv() => self.carry(event).await?,
                 _ = pings.tick() => self.ping().await?,
@@ -151,7 +151,7 @@ impl Connection {
     async fn finish(&mut self) -> Result<(), End> {
         while self.operations.placements.len() > 0 || !self.under_way.is_empty() {
             tokio::select! {
-                Some(outcome) = self.operations.placements.next() => self.settle(outcome).await?,
+                Some(outcome) = self.operations.placements.next() => self.conclude(outcome).await?,
                 Some(answer) = self.under_way.next() => self.answer(answer).await?,
             }
             self.flush().await?;
@@ -210,7 +210,7 @@ impl Connection {
     }
 
     /// Answers a placement and those whose outcomes are there too.
-    async fn settle(&mut self, outcome: Tagged) -> Result<(), End> {
+    async fn conclude(&mut self, outcome: Tagged) -> Result<(), End> {
         self.settle_one(outcome).await?;
         for _ in 1..TURN_MAX {
             match self.operations.placements.try_next() {
@@ -225,7 +225,7 @@ impl Connection {
         let Operations {
             placements, shared, ..
         } = &mut self.operations;
-        match placements.settle(outcome, shared) {
+        match placements.conclude(outcome, shared) {
             Some(begun) => self.go_on(begun).await,
             None => Ok(()),
         }

@@ -85,7 +85,7 @@ impl Placements {
     }
 
     /// What an outcome makes of the placement that it belongs to.
-    pub(super) fn settle(&mut self, outcome: Tagged, shared: &Shared) -> Option<Begun> {
+    pub(super) fn conclude(&mut self, outcome: Tagged, shared: &Shared) -> Option<Begun> {
         let Tagged { tag, outcome } = outcome;
         let Waiting { id, read, placing } = self.waiting.try_remove(usize::try_from(tag).ok()?)?;
         Some(match shared.trading.placed(placing, outcome) {
