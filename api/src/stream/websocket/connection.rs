@@ -211,17 +211,17 @@ impl Connection {
 
     /// Answers a placement and those whose outcomes are there too.
     async fn conclude(&mut self, outcome: Tagged) -> Result<(), End> {
-        self.settle_one(outcome).await?;
+        self.conclude_one(outcome).await?;
         for _ in 1..TURN_MAX {
             match self.operations.placements.try_next() {
-                Some(outcome) => self.settle_one(outcome).await?,
+                Some(outcome) => self.conclude_one(outcome).await?,
                 None => break,
             }
         }
         Ok(())
     }
 
-    async fn settle_one(&mut self, outcome: Tagged) -> Result<(), End> {
+    async fn conclude_one(&mut self, outcome: Tagged) -> Result<(), End> {
         let Operations {
             placements, shared, ..
         } = &mut self.operations;
